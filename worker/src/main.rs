@@ -1,0 +1,2 @@
+//! The `decouple` command line.
+fn main() {}

@@ -1,0 +1,201 @@
+//! Which service a request is for, and the way to it.
+//!
+//! One port serves all: the target header, the scope of the signature and the form of the body tell the services apart.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use s3s::Body;
+
+use crate::{
+    Config, Credentials, admin, auth,
+    clock::SharedClock,
+    s3::S3Front,
+    sns::Sns,
+    sqs::Sqs,
+    store::Store,
+    wire::{self, Call, Fault, Outcome, Params, Protocol},
+};
+
+/// A message may have 1 MiB, and encoding it in a form or in JSON makes up to six bytes of one.
+const MAX_CALL: usize = 8 * 1024 * 1024;
+
+const SQS_TARGET: &str = "AmazonSQS.";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The services behind the port.
+#[derive(Clone)]
+pub(crate) struct Services(Arc<Inner>);
+
+struct Inner {
+    credentials: Credentials,
+    clock: SharedClock,
+    sqs: Arc<Sqs>,
+    sns: Sns,
+    s3: S3Front,
+}
+
+impl Services {
+    pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
+        Services(Arc::new(Inner {
+            credentials: config.credentials.clone(),
+            sqs: Arc::new(Sqs::new(config, Arc::clone(&store), Arc::clone(&clock))),
+            sns: Sns::new(config, Arc::clone(&store), Arc::clone(&clock)),
+            s3: S3Front::new(config, store, Arc::clone(&clock)),
+            clock,
+        }))
+    }
+
+    /// Work that goes on without requests, until the store stops.
+    pub(crate) async fn background(&self) {
+        self.0.sqs.background().await;
+    }
+
+    /// Answers one request. Never fails: an error is an answer too.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        if !is_loopback(host_of(request.headers())) {
+            return plain(StatusCode::FORBIDDEN, "this endpoint answers to loopback names and addresses only\n");
+        }
+        if request.uri().path().starts_with(admin::PREFIX) {
+            return admin::answer(request.method(), request.uri().path(), &self.0.sqs).await;
+        }
+        match destination(&request) {
+            Destination::S3 => self.0.s3.answer(request).await,
+            Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, request).await,
+            Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, request).await,
+            Destination::Unknown(service) => {
+                let fault = Fault::unknown_action("any service", &format!("of the service {service}"));
+                wire::respond(Protocol::SNS_QUERY, "", Err(fault))
+            }
+        }
+    }
+
+    async fn call(&self, service: Service, protocol: Protocol, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let body = match Limited::new(body, MAX_CALL).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL))),
+        };
+        match self.decode(protocol, &parts, body) {
+            Ok(call) => {
+                let outcome = self.dispatch(service, &call).await;
+                wire::respond(protocol, &call.action, outcome)
+            }
+            Err(fault) => wire::respond(protocol, "", Err(fault)),
+        }
+    }
+
+    fn decode(&self, protocol: Protocol, parts: &Parts, body: Bytes) -> Result<Call, Fault> {
+        auth::verify(parts, &body, &self.0.credentials, self.0.clock.now())?;
+        let authority = host_of(&parts.headers).to_owned();
+        let (action, params) = match protocol {
+            Protocol::Json => {
+                let target = target(&parts.headers).unwrap_or_default();
+                (target.trim_start_matches(SQS_TARGET).to_owned(), Params::Json(body))
+            }
+            Protocol::Query { .. } if parts.method == Method::GET => {
+                Params::form(parts.uri.query().unwrap_or_default().as_bytes(), parts.uri.path())?
+            }
+            Protocol::Query { .. } => Params::form(&body, parts.uri.path())?,
+        };
+        Ok(Call { action, params, authority })
+    }
+
+    async fn dispatch(&self, service: Service, call: &Call) -> Outcome {
+        match service {
+            Service::Sqs => self.0.sqs.call(call).await,
+            Service::Sns => self.0.sns.call(call).await,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Service {
+    Sqs,
+    Sns,
+}
+
+enum Destination {
+    S3,
+    Sqs(Protocol),
+    Sns,
+    Unknown(String),
+}
+
+fn destination<B>(request: &Request<B>) -> Destination {
+    if target(request.headers()).is_some_and(|target| target.starts_with(SQS_TARGET)) {
+        return Destination::Sqs(Protocol::Json);
+    }
+    match auth::scope_service(request.headers(), request.uri()).as_deref() {
+        Some("sqs") => Destination::Sqs(Protocol::SQS_QUERY),
+        Some("sns") => Destination::Sns,
+        Some("s3") => Destination::S3,
+        Some(other) => Destination::Unknown(other.to_owned()),
+        // An unsigned form is refused, in the protocol that its sender speaks.
+        None if is_form(request) => Destination::Sqs(Protocol::SQS_QUERY),
+        None => Destination::S3,
+    }
+}
+
+fn is_form<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    request.method() == Method::POST && content_type.is_some_and(|value| value.starts_with(FORM))
+}
+
+fn target(headers: &http::HeaderMap) -> Option<&str> {
+    headers.get("x-amz-target")?.to_str().ok()
+}
+
+fn host_of(headers: &http::HeaderMap) -> &str {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a Host header names this machine. A page in a browser can point a name of its own at 127.0.0.1, and then its
+/// requests carry that name.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.to_ascii_lowercase();
+    if let Some(v6) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        return v6.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.is_loopback());
+    }
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_loopback_hosts_are_answered() {
+        for host in ["localhost", "LOCALHOST:4566", "photos.s3.localhost:1", "127.0.0.1:4566", "127.9.9.9", "[::1]:80"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.com",
+            "127.0.0.1.example.com",
+            "localhost.example.com",
+            "[::2]",
+            "10.0.0.1:4566",
+            "notlocalhost",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

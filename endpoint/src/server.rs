@@ -1,0 +1,91 @@
+//! The listener: connections in, orderly end.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{route::Services, store::Store};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long requests in flight may take to finish once the endpoint is told to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// More than any SDK sends; presigned URLs are the longest.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 128;
+/// A pause after a failed accept (too many open files, say), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why serving ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store could not be closed in order. Nothing acknowledged is lost; the next start reads the log.
+    #[error("closing the store failed: {0}")]
+    Close(String),
+}
+
+pub(crate) async fn serve(
+    services: Services,
+    store: Arc<Store>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let graceful = GracefulShutdown::new();
+    // Owned here, so that dropping this future drops every connection with it.
+    let mut connections = JoinSet::new();
+    let background = services.clone();
+    connections.spawn(async move { background.background().await });
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, services.clone(), graceful.watcher()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            // Ended connections are collected as they end.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    store.stopping().cancel();
+    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests in flight did not finish in time and are dropped");
+    }
+    connections.shutdown().await;
+    drop(services);
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| ServeError::Close(error.to_string()))
+}
+
+async fn connection(stream: TcpStream, services: Services, watcher: Watcher) {
+    // Answers are small and complete: waiting to fill a packet only adds latency.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was not set");
+    }
+    let service = service_fn(move |request| {
+        let services = services.clone();
+        async move { Ok::<_, Infallible>(services.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,121 @@
+//! SNS: topics, and their subscriptions by queues.
+//!
+//! A publish puts its message into every subscribed queue in ONE unit of work, so that after a crash either all of them have it
+//! or none. Other protocols than `sqs` are refused: nothing leaves this machine.
+
+mod envelope;
+mod error;
+mod filter;
+mod publish;
+mod subscriptions;
+mod topics;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{
+    Config,
+    clock::SharedClock,
+    names::Names,
+    store::Store,
+    wire::{self, Call, Fault, Outcome},
+};
+
+use error::SnsError;
+
+/// Names and values as clients see them.
+type AttributeMap = BTreeMap<String, String>;
+
+/// The service.
+pub(crate) struct Sns {
+    store: Arc<Store>,
+    clock: SharedClock,
+    names: Names,
+}
+
+impl Sns {
+    pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
+        let names = Names { region: config.region.clone(), account: config.account.clone() };
+        Sns { store, clock, names }
+    }
+
+    /// Runs one operation.
+    pub(crate) async fn call(&self, call: &Call) -> Outcome {
+        match call.action.as_str() {
+            "CreateTopic" => answer(self.create_topic(call.params.decode()?).await),
+            "DeleteTopic" => done(self.delete_topic(call.params.decode()?).await),
+            "ListTopics" => answer(self.list_topics(call.params.decode()?).await),
+            "GetTopicAttributes" => answer(self.topic_attributes(call.params.decode()?).await),
+            "SetTopicAttributes" => done(self.set_topic_attribute(call.params.decode()?).await),
+            "TagResource" => empty(self.tag(call.params.decode()?).await),
+            "UntagResource" => empty(self.untag(call.params.decode()?).await),
+            "ListTagsForResource" => answer(self.list_tags(call.params.decode()?).await),
+            "Subscribe" => answer(self.subscribe(call.params.decode()?).await),
+            "Unsubscribe" => done(self.unsubscribe(call.params.decode()?).await),
+            "ConfirmSubscription" => {
+                let reason = "subscriptions by queues need no confirmation, and others are not offered";
+                Err(SnsError::invalid("Token", reason).into())
+            }
+            "ListSubscriptions" => answer(self.list_subscriptions(call.params.decode()?).await),
+            "ListSubscriptionsByTopic" => answer(self.list_subscriptions_by_topic(call.params.decode()?).await),
+            "GetSubscriptionAttributes" => answer(self.subscription_attributes(call.params.decode()?).await),
+            "SetSubscriptionAttributes" => done(self.set_subscription_attribute(call.params.decode()?).await),
+            "Publish" => answer(self.publish(call.params.decode()?, &call.authority).await),
+            "PublishBatch" => answer(self.publish_batch(call.params.decode()?, &call.authority).await),
+            "AddPermission"
+            | "RemovePermission"
+            | "CreatePlatformApplication"
+            | "CreatePlatformEndpoint"
+            | "GetDataProtectionPolicy"
+            | "PutDataProtectionPolicy"
+            | "GetSMSAttributes"
+            | "SetSMSAttributes"
+            | "ListPlatformApplications"
+            | "ListEndpointsByPlatformApplication" => Err(Fault::not_implemented(&call.action)),
+            other => Err(Fault::unknown_action("SNS", other)),
+        }
+    }
+}
+
+fn answer<T: Serialize>(output: Result<T, SnsError>) -> Outcome {
+    wire::output(&output?)
+}
+
+/// An operation whose answer has no result element.
+fn done(outcome: Result<(), SnsError>) -> Outcome {
+    outcome?;
+    Ok(serde_json::Value::Null)
+}
+
+/// An operation whose answer has an empty result element.
+fn empty(outcome: Result<(), SnsError>) -> Outcome {
+    outcome?;
+    Ok(serde_json::json!({}))
+}
+
+/// Turns a page's last row into the token for the next page, and back. Opaque to clients.
+mod paging {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+    use super::SnsError;
+
+    /// As many as the service has on a page.
+    pub(super) const PAGE: usize = 100;
+    /// One more than a page, to see whether there is more.
+    pub(super) const LIMIT: i64 = 101;
+
+    pub(super) fn start(token: Option<&str>) -> Result<i64, SnsError> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(0) };
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        let bytes = bytes.ok_or_else(|| SnsError::invalid("NextToken", "it is not a token of this endpoint"))?;
+        Ok(i64::from_be_bytes(bytes))
+    }
+
+    /// Cuts `rows` (one more than a page, where there are more) to a page, and makes the token for the rest.
+    pub(super) fn cut<T>(rows: &mut Vec<T>, id: impl Fn(&T) -> i64) -> Option<String> {
+        let more = rows.len() > PAGE;
+        rows.truncate(PAGE);
+        rows.last().filter(|_| more).map(|last| BASE64_URL_SAFE_NO_PAD.encode(id(last).to_be_bytes()))
+    }
+}

@@ -1,0 +1,282 @@
+//! Attributes of a queue: which there are, what they may be, what they are when nobody says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::{Millis, SECOND};
+
+use super::error::SqsError;
+
+/// Names and values as clients see them.
+pub(crate) type AttributeMap = BTreeMap<String, String>;
+
+const DELAY: &str = "DelaySeconds";
+const MAXIMUM_SIZE: &str = "MaximumMessageSize";
+const RETENTION: &str = "MessageRetentionPeriod";
+const WAIT: &str = "ReceiveMessageWaitTimeSeconds";
+const VISIBILITY: &str = "VisibilityTimeout";
+const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
+pub(super) const REDRIVE: &str = "RedrivePolicy";
+const REDRIVE_ALLOW: &str = "RedriveAllowPolicy";
+pub(super) const POLICY: &str = "Policy";
+const KMS_KEY: &str = "KmsMasterKeyId";
+const MANAGED_SSE: &str = "SqsManagedSseEnabled";
+
+/// The largest message, its attributes included.
+pub(super) const MAX_MESSAGE: i64 = 1_048_576;
+/// The longest visibility timeout: twelve hours.
+pub(super) const MAX_VISIBILITY: i64 = 43_200;
+pub(super) const MAX_DELAY: i64 = 900;
+pub(super) const MAX_WAIT: i64 = 20;
+
+/// Attributes that are whole numbers: name, least, most, default.
+const NUMBERS: &[(&str, i64, i64, i64)] = &[
+    (DELAY, 0, MAX_DELAY, 0),
+    (MAXIMUM_SIZE, 1024, MAX_MESSAGE, MAX_MESSAGE),
+    (RETENTION, 60, 1_209_600, 345_600),
+    (WAIT, 0, MAX_WAIT, 0),
+    (VISIBILITY, 0, MAX_VISIBILITY, 30),
+    (KMS_REUSE, 60, 86_400, 300),
+];
+
+/// Attributes that only queues which keep an order have.
+const FIFO: &[&str] = &["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
+
+/// Attributes that are computed when asked for.
+pub(super) const COMPUTED: &[&str] = &[
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+    "QueueArn",
+];
+
+/// The attributes that were set on a queue; what was not has its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct QueueAttributes(AttributeMap);
+
+/// Where messages go that were received too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Redrive {
+    pub(crate) target_arn: String,
+    pub(crate) max_receives: i64,
+}
+
+impl QueueAttributes {
+    /// Checks `given` and sets it. An empty value removes a policy.
+    pub(super) fn set(&mut self, given: &AttributeMap) -> Result<(), SqsError> {
+        for (name, value) in given {
+            let normal = check(name, value)?;
+            match normal {
+                Some(value) => self.0.insert(name.clone(), value),
+                None => self.0.remove(name),
+            };
+        }
+        Ok(())
+    }
+
+    /// The first of `given` that differs from what is set here.
+    pub(super) fn first_difference(&self, given: &AttributeMap) -> Result<Option<String>, SqsError> {
+        for (name, value) in given {
+            let same = match (check(name, value)?, self.get(name)) {
+                (Some(given), Some(current)) => given == current || same_json(&given, &current),
+                (given, current) => given == current,
+            };
+            if !same {
+                return Ok(Some(name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The value of a settable attribute, its default where it was not set.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned().or_else(|| match NUMBERS.iter().find(|(number, ..)| *number == name) {
+            // Meaningless without a key, and so not shown.
+            Some((KMS_REUSE, ..)) if !self.0.contains_key(KMS_KEY) => None,
+            Some((.., default)) => Some(default.to_string()),
+            None => (name == MANAGED_SSE).then(|| (!self.0.contains_key(KMS_KEY)).to_string()),
+        })
+    }
+
+    /// Every settable attribute that has a value.
+    pub(super) fn all(&self) -> AttributeMap {
+        let numbers = NUMBERS.iter().map(|(name, ..)| *name);
+        let names = numbers.chain([REDRIVE, REDRIVE_ALLOW, POLICY, KMS_KEY, MANAGED_SSE]);
+        names.filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.get(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
+    pub(super) fn delay(&self) -> i64 {
+        self.number(DELAY)
+    }
+
+    pub(super) fn maximum_size(&self) -> usize {
+        usize::try_from(self.number(MAXIMUM_SIZE)).unwrap_or_default()
+    }
+
+    pub(super) fn retention(&self) -> Millis {
+        self.number(RETENTION) * SECOND
+    }
+
+    pub(super) fn wait(&self) -> i64 {
+        self.number(WAIT)
+    }
+
+    pub(super) fn visibility(&self) -> i64 {
+        self.number(VISIBILITY)
+    }
+
+    pub(super) fn policy(&self) -> Option<&str> {
+        self.0.get(POLICY).map(String::as_str)
+    }
+
+    pub(super) fn set_policy(&mut self, policy: Option<String>) {
+        match policy {
+            Some(policy) => self.0.insert(POLICY.to_owned(), policy),
+            None => self.0.remove(POLICY),
+        };
+    }
+
+    pub(super) fn redrive(&self) -> Option<Redrive> {
+        parse_redrive(self.0.get(REDRIVE)?).ok()
+    }
+
+    /// Whether a queue with these attributes takes dead letters of the queue `source_arn`.
+    pub(super) fn admits_dead_letters_of(&self, source_arn: &str) -> bool {
+        let Some(policy) = self.0.get(REDRIVE_ALLOW).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+            return true;
+        };
+        match policy["redrivePermission"].as_str() {
+            Some("denyAll") => false,
+            Some("byQueue") => {
+                policy["sourceQueueArns"].as_array().is_some_and(|arns| arns.iter().any(|arn| arn == source_arn))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Whether `name` may be asked for.
+pub(super) fn is_known(name: &str) -> bool {
+    COMPUTED.contains(&name)
+        || NUMBERS.iter().any(|(number, ..)| *number == name)
+        || [REDRIVE, REDRIVE_ALLOW, POLICY, KMS_KEY, MANAGED_SSE, "All"].contains(&name)
+        || FIFO.contains(&name)
+}
+
+/// The value as it is kept; none removes the attribute.
+fn check(name: &str, value: &str) -> Result<Option<String>, SqsError> {
+    let invalid = |reason: String| SqsError::InvalidAttributeValue { attribute: name.to_owned(), reason };
+    if let Some((_, least, most, _)) = NUMBERS.iter().find(|(number, ..)| *number == name) {
+        let number: i64 = value.trim().parse().map_err(|_| invalid(format!("{value:?} is not a whole number")))?;
+        if !(*least..=*most).contains(&number) {
+            return Err(invalid(format!("{number} is not between {least} and {most}")));
+        }
+        return Ok(Some(number.to_string()));
+    }
+    match name {
+        REDRIVE | REDRIVE_ALLOW | POLICY | KMS_KEY if value.is_empty() => Ok(None),
+        REDRIVE => parse_redrive(value).map(|_| Some(value.to_owned())).map_err(invalid),
+        REDRIVE_ALLOW => check_redrive_allow(value).map(|()| Some(value.to_owned())).map_err(invalid),
+        POLICY => match serde_json::from_str::<Value>(value) {
+            Ok(Value::Object(_)) => Ok(Some(value.to_owned())),
+            _ => Err(invalid("it is not a JSON object".into())),
+        },
+        KMS_KEY => Ok(Some(value.to_owned())),
+        MANAGED_SSE if value == "true" || value == "false" => Ok(Some(value.to_owned())),
+        MANAGED_SSE => Err(invalid(format!("{value:?} is not true or false"))),
+        _ if FIFO.contains(&name) => {
+            let message =
+                format!("{name} is for FIFO queues, which this endpoint does not offer: use a standard queue");
+            Err(SqsError::UnsupportedOperation(message))
+        }
+        _ => Err(SqsError::InvalidAttributeName(name.to_owned())),
+    }
+}
+
+fn parse_redrive(text: &str) -> Result<Redrive, String> {
+    let policy: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let target = policy["deadLetterTargetArn"].as_str().ok_or("it must have a deadLetterTargetArn")?;
+    let count = &policy["maxReceiveCount"];
+    let count = count.as_i64().or_else(|| count.as_str()?.parse().ok()).ok_or("it must have a maxReceiveCount")?;
+    if !(1..=1000).contains(&count) {
+        return Err(format!("maxReceiveCount {count} is not between 1 and 1000"));
+    }
+    Ok(Redrive { target_arn: target.to_owned(), max_receives: count })
+}
+
+fn check_redrive_allow(text: &str) -> Result<(), String> {
+    let policy: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    match (policy["redrivePermission"].as_str(), policy.get("sourceQueueArns").and_then(Value::as_array)) {
+        (Some("allowAll" | "denyAll"), None) => Ok(()),
+        (Some("byQueue"), Some(arns)) if (1..=10).contains(&arns.len()) && arns.iter().all(Value::is_string) => Ok(()),
+        _ => Err("redrivePermission is allowAll, denyAll, or byQueue with 1 to 10 sourceQueueArns".into()),
+    }
+}
+
+fn same_json(a: &str, b: &str) -> bool {
+    matches!((serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(name: &str, value: &str) -> AttributeMap {
+        AttributeMap::from([(name.to_owned(), value.to_owned())])
+    }
+
+    fn refused(name: &str, value: &str) -> String {
+        QueueAttributes::default().set(&given(name, value)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_service() {
+        let attributes = QueueAttributes::default();
+        assert_eq!(attributes.visibility(), 30);
+        assert_eq!(attributes.retention(), 345_600_000);
+        assert_eq!(attributes.maximum_size(), 1_048_576);
+        assert_eq!(attributes.all().get("SqsManagedSseEnabled").map(String::as_str), Some("true"));
+        assert!(!attributes.all().contains_key("KmsDataKeyReusePeriodSeconds"));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        assert!(refused("VisibilityTimeout", "43201").contains("between 0 and 43200"));
+        assert!(refused("DelaySeconds", "soon").contains("whole number"));
+        assert!(refused("FifoQueue", "true").contains("standard queue"));
+        assert!(refused("Colour", "red").contains("unknown attribute"));
+        assert!(refused("RedrivePolicy", "{}").contains("deadLetterTargetArn"));
+        assert!(refused("RedriveAllowPolicy", r#"{"redrivePermission":"byQueue"}"#).contains("sourceQueueArns"));
+    }
+
+    #[test]
+    fn the_same_policy_written_otherwise_is_no_difference() {
+        let mut attributes = QueueAttributes::default();
+        attributes.set(&given(REDRIVE, r#"{"deadLetterTargetArn":"a","maxReceiveCount":3}"#)).unwrap();
+        let same = given(REDRIVE, r#"{ "maxReceiveCount": 3, "deadLetterTargetArn": "a" }"#);
+        assert_eq!(attributes.first_difference(&same).unwrap(), None);
+        let other = given(REDRIVE, r#"{"deadLetterTargetArn":"a","maxReceiveCount":4}"#);
+        assert_eq!(attributes.first_difference(&other).unwrap().as_deref(), Some(REDRIVE));
+        assert_eq!(attributes.first_difference(&given("VisibilityTimeout", "30")).unwrap(), None);
+        attributes.set(&given(REDRIVE, "")).unwrap();
+        assert_eq!(attributes.redrive(), None);
+    }
+
+    #[test]
+    fn a_dead_letter_queue_says_whose() {
+        let mut attributes = QueueAttributes::default();
+        assert!(attributes.admits_dead_letters_of("a"));
+        attributes.set(&given(REDRIVE_ALLOW, r#"{"redrivePermission":"byQueue","sourceQueueArns":["a"]}"#)).unwrap();
+        assert!(attributes.admits_dead_letters_of("a"));
+        assert!(!attributes.admits_dead_letters_of("b"));
+    }
+}

@@ -1,0 +1,314 @@
+//! Queues themselves: made, found, described, changed, emptied, removed.
+
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::{Millis, SECOND},
+    json::Json,
+    names::Names,
+    store::Unit,
+    wire::lenient,
+};
+
+use super::{
+    Sqs,
+    attributes::{self, AttributeMap, COMPUTED, QueueAttributes},
+    error::SqsError,
+    paging,
+    rows::{self, Queue, counts, existing_queue, queues_after, save_queue},
+};
+
+const MAX_NAME: usize = 80;
+const MAX_PAGE: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+pub(super) struct CreateQueue {
+    queue_name: String,
+    attributes: AttributeMap,
+    tags: AttributeMap,
+    /// The name that JSON has for the tags of this one operation.
+    #[serde(rename = "tags")]
+    lowercase_tags: AttributeMap,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct GetQueueUrl {
+    queue_name: String,
+    #[serde(rename = "QueueOwnerAWSAccountId")]
+    owner: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct ListQueues {
+    queue_name_prefix: String,
+    next_token: Option<String>,
+    #[serde(deserialize_with = "lenient::number")]
+    max_results: Option<i64>,
+}
+
+/// The parameters of every operation that needs a queue and nothing else.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct OneQueue {
+    pub(super) queue_url: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct GetAttributes {
+    queue_url: String,
+    attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct SetAttributes {
+    queue_url: String,
+    attributes: AttributeMap,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct ListSources {
+    queue_url: String,
+    next_token: Option<String>,
+    #[serde(deserialize_with = "lenient::number")]
+    max_results: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct QueueUrl {
+    queue_url: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct QueueUrls {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queue_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SourceUrls {
+    /// In lowercase in the service's own model.
+    #[serde(rename = "queueUrls")]
+    queue_urls: Vec<String>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Attributes {
+    #[serde(skip_serializing_if = "AttributeMap::is_empty")]
+    attributes: AttributeMap,
+}
+
+impl Sqs {
+    /// The queue that a URL names.
+    pub(super) fn queue_of(&self, url: &str) -> Result<String, SqsError> {
+        if url.is_empty() {
+            return Err(SqsError::MissingParameter("QueueUrl"));
+        }
+        self.names.queue_in_url(url).map(str::to_owned).ok_or_else(|| SqsError::InvalidAddress(url.to_owned()))
+    }
+
+    pub(super) async fn create_queue(&self, input: CreateQueue, authority: &str) -> Result<QueueUrl, SqsError> {
+        check_name(&input.queue_name)?;
+        let queue_url = self.names.queue_url(authority, &input.queue_name);
+        let (names, now) = (self.names.clone(), self.clock.now());
+        self.store.write(move |unit| create(unit, &names, input, now)).await?;
+        Ok(QueueUrl { queue_url })
+    }
+
+    pub(super) async fn get_queue_url(&self, input: GetQueueUrl, authority: &str) -> Result<QueueUrl, SqsError> {
+        let queue_url = self.names.queue_url(authority, &input.queue_name);
+        if input.owner.is_some_and(|owner| owner != self.names.account) {
+            return Err(SqsError::QueueDoesNotExist(input.queue_name));
+        }
+        self.store.read(move |connection| existing_queue(connection, &input.queue_name)).await?;
+        Ok(QueueUrl { queue_url })
+    }
+
+    pub(super) async fn list_queues(&self, input: ListQueues, authority: &str) -> Result<QueueUrls, SqsError> {
+        let prefix = input.queue_name_prefix;
+        let (page, next_token) =
+            self.page(input.next_token, input.max_results, move |queue| queue.name.starts_with(&prefix)).await?;
+        let queue_urls = page.iter().map(|name| self.names.queue_url(authority, name)).collect();
+        Ok(QueueUrls { queue_urls, next_token })
+    }
+
+    /// The queues whose dead letters go to this one.
+    pub(super) async fn list_sources(&self, input: ListSources, authority: &str) -> Result<SourceUrls, SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        let arn = self.names.queue_arn(&name);
+        self.store.read(move |connection| existing_queue(connection, &name)).await?;
+        let is_source =
+            move |queue: &Queue| queue.attributes.redrive().is_some_and(|redrive| redrive.target_arn == arn);
+        let (page, next_token) = self.page(input.next_token, input.max_results, is_source).await?;
+        let queue_urls = page.iter().map(|name| self.names.queue_url(authority, name)).collect();
+        Ok(SourceUrls { queue_urls, next_token })
+    }
+
+    /// A page of the names of queues that `wanted` takes, and the token for the next one.
+    async fn page(
+        &self,
+        token: Option<String>,
+        max: Option<i64>,
+        wanted: impl Fn(&Queue) -> bool + Send + 'static,
+    ) -> Result<(Vec<String>, Option<String>), SqsError> {
+        let size = page_size(max)?;
+        let after = paging::start(token.as_deref())?;
+        let queues = self.store.read(move |connection| Ok::<_, SqsError>(queues_after(connection, &after)?)).await?;
+        let mut names: Vec<String> = queues.into_iter().filter(wanted).map(|queue| queue.name).take(size + 1).collect();
+        // Without MaxResults there is one page and no token, as the service does it.
+        let more = names.len() > size && max.is_some();
+        names.truncate(size);
+        let next = if more { names.last().map(|last| paging::token(last)) } else { None };
+        Ok((names, next))
+    }
+
+    pub(super) async fn delete_queue(&self, input: OneQueue) -> Result<(), SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        let delete = move |unit: &mut Unit<'_>| {
+            let queue = existing_queue(unit.connection(), &name)?;
+            unit.connection().prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([queue.id])?;
+            // Whoever waits there learns that the queue is gone.
+            unit.wake(queue.id);
+            Ok(())
+        };
+        self.store.write(delete).await
+    }
+
+    pub(super) async fn purge_queue(&self, input: OneQueue) -> Result<(), SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        let purge = move |unit: &mut Unit<'_>| {
+            let queue = existing_queue(unit.connection(), &name)?;
+            unit.connection().prepare_cached("DELETE FROM message WHERE queue_id = ?1")?.execute([queue.id])?;
+            Ok(())
+        };
+        self.store.write(purge).await
+    }
+
+    pub(super) async fn get_attributes(&self, input: GetAttributes) -> Result<Attributes, SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        if let Some(unknown) = input.attribute_names.iter().find(|name| !attributes::is_known(name)) {
+            return Err(SqsError::InvalidAttributeName(unknown.clone()));
+        }
+        let (now, arn) = (self.clock.now(), self.names.queue_arn(&name));
+        let all = self
+            .store
+            .read(move |connection| {
+                let queue = existing_queue(connection, &name)?;
+                let counts = counts(connection, &queue, now)?;
+                Ok::<_, SqsError>(described(&queue, counts, arn))
+            })
+            .await?;
+        let wanted = |name: &String| input.attribute_names.iter().any(|wanted| wanted == "All" || wanted == name);
+        Ok(Attributes { attributes: all.into_iter().filter(|(name, _)| wanted(name)).collect() })
+    }
+
+    pub(super) async fn set_attributes(&self, input: SetAttributes) -> Result<(), SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        let (names, now) = (self.names.clone(), self.clock.now());
+        let set = move |unit: &mut Unit<'_>| {
+            let mut queue = existing_queue(unit.connection(), &name)?;
+            queue.attributes.set(&input.attributes)?;
+            if input.attributes.contains_key(attributes::REDRIVE) {
+                check_dead_letter_queue(unit, &names, &queue.name, &queue.attributes)?;
+            }
+            queue.modified = now;
+            save_queue(unit.connection(), &queue)?;
+            Ok(())
+        };
+        self.store.write(set).await
+    }
+}
+
+fn create(unit: &mut Unit<'_>, names: &Names, input: CreateQueue, now: Millis) -> Result<(), SqsError> {
+    if let Some(queue) = rows::find_queue(unit.connection(), &input.queue_name)? {
+        return match queue.attributes.first_difference(&input.attributes)? {
+            None => Ok(()),
+            Some(attribute) => Err(SqsError::QueueNameExists { name: queue.name, attribute }),
+        };
+    }
+    let mut attributes = QueueAttributes::default();
+    attributes.set(&input.attributes)?;
+    check_dead_letter_queue(unit, names, &input.queue_name, &attributes)?;
+    let mut tags = input.tags;
+    tags.extend(input.lowercase_tags);
+    let sql = "INSERT INTO queue (name, created_ms, modified_ms, attributes, tags) VALUES (?1, ?2, ?2, ?3, ?4)";
+    unit.connection().prepare_cached(sql)?.execute(params![input.queue_name, now, Json(&attributes), Json(&tags)])?;
+    Ok(())
+}
+
+/// A redrive policy must name a queue that is there and takes dead letters of this one.
+fn check_dead_letter_queue(
+    unit: &Unit<'_>,
+    names: &Names,
+    name: &str,
+    attributes: &QueueAttributes,
+) -> Result<(), SqsError> {
+    let Some(redrive) = attributes.redrive() else { return Ok(()) };
+    let invalid = |reason: &str| SqsError::InvalidParameter {
+        parameter: "RedrivePolicy",
+        value: redrive.target_arn.clone(),
+        reason: reason.to_owned(),
+    };
+    let target = names
+        .queue_in_arn(&redrive.target_arn)
+        .ok_or_else(|| invalid("it is not the ARN of a queue of this account"))?;
+    let target = rows::find_queue(unit.connection(), target)?
+        .ok_or_else(|| invalid("the dead-letter target does not exist or is unavailable: create it first"))?;
+    if !target.attributes.admits_dead_letters_of(&names.queue_arn(name)) {
+        return Err(invalid("the RedriveAllowPolicy of the dead-letter target does not permit this queue as a source"));
+    }
+    Ok(())
+}
+
+fn described(queue: &Queue, counts: rows::Counts, arn: String) -> AttributeMap {
+    let computed = [
+        counts.visible.to_string(),
+        counts.delayed.to_string(),
+        counts.in_flight.to_string(),
+        (queue.created / SECOND).to_string(),
+        (queue.modified / SECOND).to_string(),
+        arn,
+    ];
+    let mut all = queue.attributes.all();
+    all.extend(COMPUTED.iter().map(|name| (*name).to_owned()).zip(computed));
+    all
+}
+
+fn check_name(name: &str) -> Result<(), SqsError> {
+    let invalid = |reason: &str| SqsError::InvalidParameter {
+        parameter: "QueueName",
+        value: name.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if name.is_empty() {
+        return Err(SqsError::MissingParameter("QueueName"));
+    }
+    if name.ends_with(".fifo") {
+        return Err(invalid("FIFO queues are not offered by this endpoint: choose a name without .fifo"));
+    }
+    let valid = name.len() <= MAX_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if valid { Ok(()) } else { Err(invalid("it must have 1 to 80 letters, digits, hyphens and underscores")) }
+}
+
+fn page_size(max: Option<i64>) -> Result<usize, SqsError> {
+    let Some(max) = max else { return Ok(MAX_PAGE) };
+    usize::try_from(max).ok().filter(|max| (1..=MAX_PAGE).contains(max)).ok_or_else(|| SqsError::InvalidParameter {
+        parameter: "MaxResults",
+        value: max.to_string(),
+        reason: "it must be between 1 and 1000".into(),
+    })
+}

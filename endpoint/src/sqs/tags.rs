@@ -1,0 +1,84 @@
+//! Tags of a queue.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::Unit;
+
+use super::{
+    Sqs,
+    attributes::AttributeMap,
+    error::SqsError,
+    queues::OneQueue,
+    rows::{Queue, existing_queue, save_queue},
+};
+
+const MAX_TAGS: usize = 50;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct TagQueue {
+    queue_url: String,
+    tags: AttributeMap,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct UntagQueue {
+    queue_url: String,
+    tag_keys: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tags {
+    #[serde(skip_serializing_if = "AttributeMap::is_empty")]
+    tags: AttributeMap,
+}
+
+impl Sqs {
+    pub(super) async fn tag_queue(&self, input: TagQueue) -> Result<(), SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        self.change(name, move |queue| {
+            queue.tags.extend(input.tags);
+            if queue.tags.len() > MAX_TAGS {
+                return Err(SqsError::InvalidParameter {
+                    parameter: "Tags",
+                    value: queue.tags.len().to_string(),
+                    reason: format!("a queue has at most {MAX_TAGS} tags"),
+                });
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn untag_queue(&self, input: UntagQueue) -> Result<(), SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        self.change(name, move |queue| {
+            queue.tags.retain(|key, _| !input.tag_keys.contains(key));
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn list_tags(&self, input: OneQueue) -> Result<Tags, SqsError> {
+        let name = self.queue_of(&input.queue_url)?;
+        let queue = self.store.read(move |connection| existing_queue(connection, &name)).await?;
+        Ok(Tags { tags: queue.tags })
+    }
+
+    /// Changes a queue's row.
+    pub(super) async fn change(
+        &self,
+        name: String,
+        change: impl FnOnce(&mut Queue) -> Result<(), SqsError> + Send + 'static,
+    ) -> Result<(), SqsError> {
+        let change = move |unit: &mut Unit<'_>| {
+            let mut queue = existing_queue(unit.connection(), &name)?;
+            change(&mut queue)?;
+            save_queue(unit.connection(), &queue)?;
+            Ok(())
+        };
+        self.store.write(change).await
+    }
+}

@@ -1,0 +1,195 @@
+//! The tables, and how an older store becomes a current one.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+
+/// Each step brings the schema from the version of its index to the next; a step, once released, never changes.
+const MIGRATIONS: &[&str] = &[
+    // 1: queues and messages, topics and subscriptions, buckets and objects.
+    r"
+    CREATE TABLE queue (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT NOT NULL UNIQUE,
+        created_ms  INTEGER NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        attributes  TEXT NOT NULL,
+        tags        TEXT NOT NULL
+    );
+    -- `receipt` is the nonce of the last receive and NULL before the first one: a message that waits with a receipt is in
+    -- flight, one that waits without is delayed.
+    CREATE TABLE message (
+        id                INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue_id          INTEGER NOT NULL REFERENCES queue (id) ON DELETE CASCADE,
+        message_id        TEXT NOT NULL,
+        body              TEXT NOT NULL,
+        attributes        TEXT NOT NULL,
+        trace_header      TEXT,
+        sender            TEXT NOT NULL,
+        sent_ms           INTEGER NOT NULL,
+        visible_ms        INTEGER NOT NULL,
+        receive_count     INTEGER NOT NULL DEFAULT 0,
+        first_received_ms INTEGER,
+        received_ms       INTEGER,
+        receipt           INTEGER,
+        dead_letter_from  TEXT
+    );
+    CREATE INDEX message_visible ON message (queue_id, visible_ms, id);
+    CREATE INDEX message_age ON message (queue_id, sent_ms);
+
+    CREATE TABLE move_task (
+        id             INTEGER PRIMARY KEY AUTOINCREMENT,
+        source_id      INTEGER NOT NULL REFERENCES queue (id) ON DELETE CASCADE,
+        source_arn     TEXT NOT NULL,
+        destination    TEXT,
+        rate           INTEGER,
+        status         TEXT NOT NULL,
+        failure        TEXT,
+        moved          INTEGER NOT NULL DEFAULT 0,
+        to_move        INTEGER NOT NULL,
+        last_id        INTEGER NOT NULL,
+        started_ms     INTEGER NOT NULL
+    );
+
+    CREATE TABLE topic (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT NOT NULL UNIQUE,
+        created_ms  INTEGER NOT NULL,
+        attributes  TEXT NOT NULL,
+        tags        TEXT NOT NULL
+    );
+    CREATE TABLE subscription (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        topic_id   INTEGER NOT NULL REFERENCES topic (id) ON DELETE CASCADE,
+        uuid       TEXT NOT NULL UNIQUE,
+        protocol   TEXT NOT NULL,
+        endpoint   TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        UNIQUE (topic_id, protocol, endpoint)
+    );
+
+    CREATE TABLE bucket (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        name       TEXT NOT NULL UNIQUE,
+        region     TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        tags       TEXT NOT NULL
+    );
+    -- Keys are bytes, so that they sort as S3 sorts them and a prefix's successor need not be valid text.
+    CREATE TABLE object (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        bucket_id   INTEGER NOT NULL REFERENCES bucket (id),
+        key         BLOB NOT NULL,
+        size        INTEGER NOT NULL,
+        etag        TEXT NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        facts       TEXT NOT NULL,
+        checksum    TEXT NOT NULL,
+        tags        TEXT NOT NULL,
+        UNIQUE (bucket_id, key)
+    );
+    -- An object is the concatenation of its segments: one for a plain put, one a part for a multipart upload.
+    CREATE TABLE segment (
+        object_id INTEGER NOT NULL REFERENCES object (id) ON DELETE CASCADE,
+        position  INTEGER NOT NULL,
+        blob      TEXT NOT NULL,
+        size      INTEGER NOT NULL,
+        PRIMARY KEY (object_id, position)
+    ) WITHOUT ROWID;
+    CREATE TABLE upload (
+        id           TEXT PRIMARY KEY,
+        bucket_id    INTEGER NOT NULL REFERENCES bucket (id),
+        key          BLOB NOT NULL,
+        initiated_ms INTEGER NOT NULL,
+        facts        TEXT NOT NULL,
+        tags         TEXT NOT NULL,
+        algorithm    TEXT NOT NULL,
+        kind         TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX upload_key ON upload (bucket_id, key, id);
+    CREATE TABLE part (
+        upload_id   TEXT NOT NULL REFERENCES upload (id) ON DELETE CASCADE,
+        number      INTEGER NOT NULL,
+        blob        TEXT NOT NULL,
+        size        INTEGER NOT NULL,
+        etag        TEXT NOT NULL,
+        checksum    TEXT NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        PRIMARY KEY (upload_id, number)
+    ) WITHOUT ROWID;
+    ",
+];
+
+/// Enough for every statement of the crate, so that none is ever compiled twice.
+const CACHED_STATEMENTS: usize = 128;
+
+/// Opens the database for writing, with the settings that make a commit durable.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// Opens the database for reading only.
+pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(())
+}
+
+/// Brings the schema to the current version, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    let done = usize::try_from(found).unwrap_or_default();
+    for (version, step) in (found + 1..).zip(&MIGRATIONS[done..]) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// A database in memory with the current schema, for tests of a service's SQL.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    migrate(&mut connection).unwrap();
+    connection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let mut connection = in_memory();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = migrate(&mut connection).unwrap_err();
+        assert!(error.to_string().contains("schema version 99"), "{error}");
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = in_memory();
+        migrate(&mut connection).unwrap();
+    }
+}

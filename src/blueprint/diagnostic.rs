@@ -1,0 +1,210 @@
+//! What is wrong with a blueprint, and where in its file that stands.
+//!
+//! Owns messages and places; it does not decide what is wrong, and does not write to the terminal.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The blueprint cannot be used.
+    Error,
+    /// It can be used, though probably not with the result that was meant.
+    Warning,
+}
+
+/// One thing that is wrong with a blueprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, naming the key.
+    pub message: String,
+    /// Where it stands. There is none for what no file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Makes an error.
+    pub fn error(message: impl Into<String>, place: Option<Place>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), place, help: None }
+    }
+
+    /// Makes a warning.
+    pub fn warning(message: impl Into<String>, place: Option<Place>) -> Self {
+        Self { severity: Severity::Warning, message: message.into(), place, help: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Tells whether the blueprint cannot be used because of this.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Puts diagnostics in the order of the file; what has no place comes last.
+pub(super) fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    let rank =
+        |diagnostic: &Diagnostic| diagnostic.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.column));
+    diagnostics.sort_by_key(rank);
+    diagnostics.dedup();
+}
+
+/// A piece of one line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Number of characters, at least 1.
+    pub length: usize,
+    /// The whole line. A password in it is masked.
+    pub text: String,
+}
+
+/// The places of everything that a file says, by JSON pointer.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    values: HashMap<String, Place>,
+    keys: HashMap<String, Place>,
+}
+
+impl Places {
+    /// Returns the place of a value. For a map or a list that is its key's.
+    pub fn of(&self, pointer: &str) -> Option<&Place> {
+        self.values.get(pointer).or_else(|| self.keys.get(pointer))
+    }
+
+    /// Returns the place of a key.
+    pub fn key(&self, pointer: &str) -> Option<&Place> {
+        self.keys.get(pointer).or_else(|| self.values.get(pointer))
+    }
+
+    /// Returns the place of a value, or of the innermost thing around it that the file has.
+    pub(super) fn nearest(&self, pointer: &str) -> Option<&Place> {
+        let mut pointer = pointer;
+        loop {
+            if let Some(place) = self.of(pointer) {
+                return Some(place);
+            }
+            pointer = &pointer[..pointer.rfind('/')?];
+        }
+    }
+
+    pub(super) fn insert_value(&mut self, pointer: String, place: Place) {
+        self.values.insert(pointer, place);
+    }
+
+    pub(super) fn insert_key(&mut self, pointer: String, place: Place) {
+        self.keys.insert(pointer, place);
+    }
+}
+
+/// Adds a key to a JSON pointer.
+pub(super) fn join(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Returns a JSON pointer as people write it: `groups.web.instances`.
+pub(super) fn dotted(pointer: &str) -> String {
+    let mut out = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if part.bytes().all(|byte| byte.is_ascii_digit()) && !out.is_empty() {
+            out.push('[');
+            out.push_str(&part);
+            out.push(']');
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part);
+        }
+    }
+    out
+}
+
+/// Masks the password of every URL in a line, with as many characters, so that columns stay right.
+pub(super) fn mask(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("://") {
+        let (before, after) = rest.split_at(start + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(after.len());
+        let (url, further) = after.split_at(end);
+        let (authority, path) = url.split_at(url.rfind('@').unwrap_or(0));
+        match authority.split_once(':') {
+            Some((user, password)) => {
+                out.push_str(user);
+                out.push(':');
+                stars(&mut out, password);
+            }
+            None => out.push_str(authority),
+        }
+        mask_query(&mut out, path);
+        rest = further;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// PostgreSQL takes a password among the parameters, too.
+fn mask_query(out: &mut String, path: &str) {
+    const PARAMETER: &str = "password=";
+    let mut rest = path;
+    while let Some(start) = rest.to_ascii_lowercase().find(PARAMETER) {
+        let (before, after) = rest.split_at(start + PARAMETER.len());
+        let (password, further) = after.split_at(after.find('&').unwrap_or(after.len()));
+        out.push_str(before);
+        stars(out, password);
+        rest = further;
+    }
+    out.push_str(rest);
+}
+
+fn stars(out: &mut String, secret: &str) {
+    out.extend(secret.chars().map(|_| '*'));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_masked_and_columns_stay() {
+        for (line, masked) in [
+            ("url: postgres://me:secret@host/db", "url: postgres://me:******@host/db"),
+            ("url: postgres://me:a@b/c@host/db # x", "url: postgres://me:*****@host/db # x"),
+            ("url: postgres://h/d?user=m&password=abc&x=1", "url: postgres://h/d?user=m&password=***&x=1"),
+            ("url: postgres://me@host:5432/db", "url: postgres://me@host:5432/db"),
+            ("url: \"postgres://m:ü@h\" x://", "url: \"postgres://m:*@h\" x://"),
+            ("name: photos", "name: photos"),
+        ] {
+            assert_eq!(mask(line), masked);
+        }
+    }
+
+    #[test]
+    fn pointers_are_written_as_people_do() {
+        assert_eq!(dotted("/groups/web/instance_types/0"), "groups.web.instance_types[0]");
+        assert_eq!(dotted(&join("/tags", "a/b~c")), "tags.a/b~c");
+        assert_eq!(dotted(""), "");
+    }
+}

@@ -165,7 +165,7 @@ pub(super) fn mask(line: &str) -> String {
     out
 }
 
-/// PostgreSQL takes a password among the parameters, too.
+/// `PostgreSQL` takes a password among the parameters, too.
 fn mask_query(out: &mut String, path: &str) {
     const PARAMETER: &str = "password=";
     let mut rest = path;

@@ -10,6 +10,7 @@ mod merge;
 pub mod model;
 mod quantity;
 mod reference;
+mod roles;
 mod schema;
 mod structure;
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimal = UNITS.iter().filter(|(_, unit)| unit % 10 == 0 || *unit == 1);
         let (name, unit) =
-            decimal.into_iter().find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0).unwrap_or(&("B", 1));
+            decimal.into_iter().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit)).unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / unit)
     }
 }

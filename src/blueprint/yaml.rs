@@ -227,6 +227,8 @@ impl<'a> Lines<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use serde_json::json;
 
     use super::*;
@@ -260,7 +262,7 @@ mod tests {
         let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
         for level in 1..12 {
             let alias = format!("*a{}", level - 1);
-            text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![alias; 9].join(", ")));
+            let _ = writeln!(text, "a{level}: &a{level} [{}]", vec![alias; 9].join(", "));
         }
         assert!(parse(&text, "f.yaml").is_err());
     }

@@ -1,5 +1,7 @@
 //! How mistakes are shown.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use super::*;
@@ -60,7 +62,7 @@ fn a_password_is_warned_of_and_not_shown() {
 /// Every check of structure and meaning: what is written, and the first line of what is said and its place.
 #[test]
 fn each_check_speaks() {
-    let many_tags: String = (0..45).map(|tag| format!("  t{tag}: x\n")).collect();
+    let many_tags = (0..45).map(|tag| format!("  t{tag}: x")).collect::<Vec<_>>().join("\n");
     let long_tag = format!("tags: {{ k: {} }}", "x".repeat(257));
     let cases = [
         "stage: elbsqs",
@@ -154,7 +156,7 @@ fn line(written: &str) -> String {
     for diagnostic in &diagnostics {
         let level = if diagnostic.is_error() { "error" } else { "warning" };
         let place = diagnostic.place.as_ref().map(|place| format!("{}:{}+{} ", place.line, place.column, place.length));
-        out.push_str(&format!("\n    {}{level}: {}", place.unwrap_or_default(), diagnostic.message));
+        let _ = write!(out, "\n    {}{level}: {}", place.unwrap_or_default(), diagnostic.message);
         out.extend(diagnostic.help.iter().map(|help| format!(" ({help})")));
     }
     out

@@ -1,1 +1,63 @@
-//! `decouple`: a photo site in three stages of decoupling, on AWS or on one machine.
+//! The photo site's worker: one program that serves uploads, resizes and tags, as its environment says.
+//!
+//! It speaks to S3, SQS and SNS through the AWS SDK and to its catalog through SQL, and cannot tell whether they are on
+//! AWS or on this machine. [`config`] reads everything before anything is bound; [`run`] starts what the role needs.
+
+pub mod catalog;
+pub mod config;
+mod consumer;
+mod http;
+mod jobs;
+mod metrics;
+pub mod model;
+pub mod photo;
+mod queue;
+mod record;
+mod site;
+mod store;
+mod sweep;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::{config::Config, jobs::Jobs, metrics::Metrics, queue::Outbox, site::Site};
+
+/// The worker cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The catalog cannot be opened.
+    #[error("the catalog cannot be opened")]
+    Catalog(#[from] catalog::CatalogError),
+    /// The model or its labels cannot be read.
+    #[error("the tagging model cannot be used")]
+    Model(#[from] model::ModelError),
+    /// The listening socket failed.
+    #[error("the HTTP server failed")]
+    Http(#[from] std::io::Error),
+}
+
+/// Runs a worker until `shutdown` is cancelled: it then takes nothing new, finishes what it has begun, and returns.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), RunError> {
+    let config = Arc::new(config);
+    let sdk = aws_config::load_from_env().await;
+    let catalog = catalog::Catalog::open(&config.catalog_url).await?;
+    let store = store::Store::new(&sdk, &config.bucket);
+    let metrics = Arc::new(Metrics::default());
+    let tagger = if config.role.tags() { Some(model::Tagger::load(&config.tagging)?) } else { None };
+    let jobs = Arc::new(Jobs::new(&config, catalog.clone(), store.clone(), tagger, Arc::clone(&metrics)));
+    let outbox = Outbox::new(&sdk, &config);
+
+    let site = Arc::new(Site { config: Arc::clone(&config), catalog, store, jobs, outbox, metrics });
+    let receiving = queue::Inbox::new(&sdk, &config);
+    let work = async {
+        match receiving {
+            Some(inbox) => consumer::run(inbox, Arc::clone(&site), shutdown.clone()).await,
+            None => sweep::run(Arc::clone(&site), shutdown.clone()).await,
+        }
+    };
+    let served = async { http::serve(listener, Arc::clone(&site), shutdown.clone()).await };
+    let (served, ()) = tokio::join!(served, work);
+    Ok(served?)
+}

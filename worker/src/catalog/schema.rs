@@ -1,0 +1,82 @@
+//! The catalog's tables, in the SQL that SQLite and PostgreSQL share.
+
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
+
+use super::CatalogError;
+
+/// Version of the tables that this build knows.
+const VERSION: i64 = 1;
+/// Any number that nobody else locks in the same database.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(4243525711)";
+
+const TABLES: [&str; 6] = [
+    "CREATE TABLE IF NOT EXISTS decouple_schema (version BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS images (
+        id TEXT PRIMARY KEY,
+        filename TEXT NOT NULL,
+        content_type TEXT NOT NULL,
+        bytes BIGINT NOT NULL,
+        width BIGINT NOT NULL,
+        height BIGINT NOT NULL,
+        uploaded_at BIGINT NOT NULL,
+        state TEXT NOT NULL,
+        changed_at BIGINT NOT NULL,
+        sent_to TEXT,
+        resize_state TEXT NOT NULL,
+        resize_reason TEXT,
+        renditions TEXT,
+        tag_state TEXT NOT NULL,
+        tag_reason TEXT,
+        tags TEXT
+    )",
+    "CREATE INDEX IF NOT EXISTS images_by_time ON images (uploaded_at, id)",
+    // What the sweep looks for is a handful of rows; without an index it would read them all every few seconds.
+    "CREATE INDEX IF NOT EXISTS images_unfinished ON images (state, changed_at)
+        WHERE state <> 'stored' OR resize_state = 'pending' OR tag_state = 'pending'",
+    "CREATE TABLE IF NOT EXISTS terms (
+        image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        term TEXT NOT NULL,
+        PRIMARY KEY (image, term)
+    )",
+    "CREATE INDEX IF NOT EXISTS terms_by_term ON terms (term, image)",
+];
+
+/// Sets up one connection.
+pub(super) async fn prepare(connection: &mut AnyConnection, sqlite: bool) -> Result<(), sqlx::Error> {
+    if sqlite {
+        // Several workers write to one file: each waits for its turn. What was acknowledged survives a loss of power.
+        for pragma in [
+            "PRAGMA busy_timeout = 10000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+        ] {
+            connection.execute(pragma).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the tables. Several workers start at once, so one of them does it while the others wait.
+pub(super) async fn migrate(pool: &AnyPool, sqlite: bool) -> Result<(), CatalogError> {
+    let mut connection = pool.acquire().await?;
+    let begin = if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    let mut transaction = connection.begin_with(begin).await?;
+    if !sqlite {
+        transaction.execute(POSTGRES_LOCK).await?;
+    }
+    for table in TABLES {
+        transaction.execute(table).await?;
+    }
+    let found = sqlx::query("SELECT version FROM decouple_schema").fetch_optional(&mut *transaction).await?;
+    match found.map(|row| row.try_get::<i64, _>("version")).transpose()? {
+        None => {
+            let insert = sqlx::query("INSERT INTO decouple_schema (version) VALUES ($1)").bind(VERSION);
+            insert.execute(&mut *transaction).await?;
+        }
+        Some(VERSION) => {}
+        Some(found) => return Err(CatalogError::Version { found, known: VERSION }),
+    }
+    transaction.commit().await?;
+    Ok(())
+}

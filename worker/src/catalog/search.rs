@@ -1,0 +1,96 @@
+//! Finding photos: newest first, by the words that their tags stand for, a page at a time.
+
+use std::fmt::Write as _;
+
+use super::{COLUMNS, Catalog, CatalogError, image};
+use crate::record::Image;
+
+/// More words than this narrow nothing down, and each costs a look-up a photo.
+const MOST_WORDS: usize = 8;
+
+/// A page of photos.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) images: Vec<Image>,
+    /// Where the next page begins; none when this is the last.
+    pub(crate) next: Option<String>,
+}
+
+impl Catalog {
+    /// Returns photos whose tags, synonyms or broader terms hold words that begin with those of the query, newest first.
+    /// A cursor that is not one begins at the newest.
+    pub(crate) async fn search(&self, query: &str, limit: u32, cursor: Option<&str>) -> Result<Page, CatalogError> {
+        let words = words(query);
+        let after = cursor.and_then(parse_cursor);
+        let statement = statement(words.len(), after.is_some());
+        let mut select = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(i64::from(limit) + 1);
+        for word in words.iter().take(MOST_WORDS) {
+            select = select.bind(format!("{}%", escape(word)));
+        }
+        if let Some((uploaded_at, id)) = &after {
+            select = select.bind(*uploaded_at).bind(id);
+        }
+        let rows = select.fetch_all(&self.pool).await?;
+        let mut images = rows.iter().map(image).collect::<Result<Vec<_>, _>>()?;
+        let more = images.len() > limit as usize;
+        images.truncate(limit as usize);
+        let next = images.last().filter(|_| more).map(|last| format!("{}-{}", last.uploaded_at, last.id));
+        Ok(Page { images, next })
+    }
+}
+
+/// Returns the lower-case words of a text.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+fn statement(words: usize, after: bool) -> String {
+    let mut statement = format!("SELECT {COLUMNS} FROM images WHERE state = 'stored'");
+    let mut parameter = 1;
+    for _ in 0..words.min(MOST_WORDS) {
+        parameter += 1;
+        write!(
+            statement,
+            " AND EXISTS (SELECT 1 FROM terms WHERE image = images.id AND term LIKE ${parameter} ESCAPE '\\')"
+        )
+        .expect("a string takes all that is written to it");
+    }
+    if after {
+        let (at, id) = (parameter + 1, parameter + 2);
+        write!(statement, " AND (uploaded_at < ${at} OR (uploaded_at = ${at} AND id < ${id}))")
+            .expect("a string takes all that is written to it");
+    }
+    statement.push_str(" ORDER BY uploaded_at DESC, id DESC LIMIT $1");
+    statement
+}
+
+fn escape(word: &str) -> String {
+    word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+fn parse_cursor(cursor: &str) -> Option<(i64, String)> {
+    let (uploaded_at, id) = cursor.split_once('-')?;
+    Some((uploaded_at.parse().ok()?, id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_cut_into_lower_case_words() {
+        assert_eq!(words("  Tabby,CAT's  "), ["tabby", "cat", "s"]);
+        assert_eq!(words("%_"), [""; 0]);
+    }
+
+    #[test]
+    fn a_cursor_reads_back_and_a_broken_one_is_none() {
+        assert_eq!(parse_cursor("17-0192-ab"), Some((17, "0192-ab".to_owned())));
+        for broken in ["", "x", "x-y", "-"] {
+            assert_eq!(parse_cursor(broken), None);
+        }
+    }
+}

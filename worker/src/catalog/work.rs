@@ -1,0 +1,177 @@
+//! What uploading, working and sweeping change in the catalog. Each is one statement, or one transaction that begins with
+//! a write.
+//!
+//! A record is `receiving` until its original is stored, then `stored`; one that is to be removed is `deleting` until its
+//! objects are gone. Only `stored` ones are shown.
+
+use sqlx::Row;
+
+use super::{COLUMNS, Catalog, CatalogError, image, now};
+use crate::record::{Image, Part, Rendition, Tag};
+
+/// A photo whose task must be sent (again).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub(crate) id: String,
+    pub(crate) uploaded_at: i64,
+}
+
+impl Catalog {
+    /// Notes that an upload begins.
+    pub(crate) async fn begin(&self, image: &Image) -> Result<(), CatalogError> {
+        sqlx::query(
+            "INSERT INTO images (id, filename, content_type, bytes, width, height, uploaded_at, state, changed_at, \
+             resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending')",
+        )
+        .bind(&image.id)
+        .bind(&image.filename)
+        .bind(&image.content_type)
+        .bind(i64::try_from(image.bytes).unwrap_or(i64::MAX))
+        .bind(i64::from(image.width))
+        .bind(i64::from(image.height))
+        .bind(image.uploaded_at)
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that a photo's original is stored: from now on it is shown.
+    pub(crate) async fn stored(&self, id: &str) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
+            .bind(id)
+            .bind(now())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets an upload that came to nothing.
+    pub(crate) async fn forget(&self, id: &str) -> Result<(), CatalogError> {
+        sqlx::query("DELETE FROM images WHERE id = $1 AND state IN ('receiving', 'deleting')")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes where a photo's task was sent.
+    pub(crate) async fn sent(&self, id: &str, destination: &str) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE images SET sent_to = $2, changed_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(destination)
+            .bind(now())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns a photo that is shown.
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Image>, CatalogError> {
+        let statement = format!("SELECT {COLUMNS} FROM images WHERE id = $1 AND state = 'stored'");
+        let row = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(image).transpose()
+    }
+
+    /// Notes the outcome of resizing. Returns whether the photo is still there to have one.
+    pub(crate) async fn resized(&self, id: &str, outcome: &Part<Rendition>) -> Result<bool, CatalogError> {
+        let changed = sqlx::query(
+            "UPDATE images SET resize_state = $2, resize_reason = $3, renditions = $4, changed_at = $5 \
+             WHERE id = $1 AND state = 'stored'",
+        )
+        .bind(id)
+        .bind(outcome.state())
+        .bind(outcome.reason())
+        .bind(json(outcome.results()))
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    /// Notes the outcome of tagging, and the words by which the photo is found. Returns whether the photo is still there.
+    pub(crate) async fn tagged(&self, id: &str, outcome: &Part<Tag>, terms: &[String]) -> Result<bool, CatalogError> {
+        let mut transaction = self.pool.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE images SET tag_state = $2, tag_reason = $3, tags = $4, changed_at = $5 \
+             WHERE id = $1 AND state = 'stored'",
+        )
+        .bind(id)
+        .bind(outcome.state())
+        .bind(outcome.reason())
+        .bind(json(outcome.results()))
+        .bind(now())
+        .execute(&mut *transaction)
+        .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query("DELETE FROM terms WHERE image = $1").bind(id).execute(&mut *transaction).await?;
+        for term in terms {
+            sqlx::query("INSERT INTO terms (image, term) VALUES ($1, $2) ON CONFLICT (image, term) DO NOTHING")
+                .bind(id)
+                .bind(term)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes a photo out of sight, so that its objects can be removed. Returns whether it was there.
+    pub(crate) async fn begin_delete(&self, id: &str) -> Result<bool, CatalogError> {
+        let changed =
+            sqlx::query("UPDATE images SET state = 'deleting', changed_at = $2 WHERE id = $1 AND state = 'stored'")
+                .bind(id)
+                .bind(now())
+                .execute(&self.pool)
+                .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    /// Returns photos that have been in a state other than `stored` since before a time.
+    pub(crate) async fn stuck(&self, state: &str, before: i64) -> Result<Vec<String>, CatalogError> {
+        let rows = sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 ORDER BY changed_at LIMIT 100")
+            .bind(state)
+            .bind(before)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
+    /// Returns photos with work to do whose task was not sent, or was sent to somewhere that this stage does not have,
+    /// and that nobody has touched since before a time.
+    pub(crate) async fn unsent(&self, destination: &str, before: i64) -> Result<Vec<Unsent>, CatalogError> {
+        let rows = sqlx::query(
+            "SELECT id, uploaded_at FROM images WHERE state = 'stored' \
+             AND (resize_state = 'pending' OR tag_state = 'pending') \
+             AND (sent_to IS NULL OR sent_to <> $1) AND (changed_at < $2 OR sent_to IS NOT NULL) \
+             ORDER BY changed_at LIMIT 100",
+        )
+        .bind(destination)
+        .bind(before)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(Unsent { id: row.try_get("id")?, uploaded_at: row.try_get("uploaded_at")? })).collect()
+    }
+
+    /// Claims a photo for being sent, so that of several workers that sweep only one does it. A claim that comes to
+    /// nothing is free again once the photo has not been touched for a while.
+    pub(crate) async fn claim(&self, id: &str, before: i64) -> Result<bool, CatalogError> {
+        let changed = sqlx::query(
+            "UPDATE images SET sent_to = NULL, changed_at = $2 \
+             WHERE id = $1 AND state = 'stored' AND (changed_at < $3 OR sent_to IS NOT NULL)",
+        )
+        .bind(id)
+        .bind(now())
+        .bind(before)
+        .execute(&self.pool)
+        .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+}
+
+/// Results as JSON, or nothing where there are none.
+fn json<T: serde::Serialize>(results: &[T]) -> Option<String> {
+    Some(serde_json::to_string(results).expect("results have string keys and no failing field"))
+}

@@ -1,0 +1,62 @@
+//! Whether this worker can do its work, with reasons; and what it has done.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use tokio::sync::Mutex;
+
+use super::App;
+use crate::site::Site;
+
+/// A verdict is asked for every few seconds by a balancer and by people; the catalog and the bucket need not be each time.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The last verdict.
+#[derive(Default)]
+pub(super) struct Health(Mutex<Option<(Instant, Vec<String>)>>);
+
+impl Health {
+    /// Returns what is wrong, if anything.
+    async fn reasons(&self, site: &Site) -> Vec<String> {
+        let mut last = self.0.lock().await;
+        if let Some((at, reasons)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return reasons.clone();
+        }
+        let (catalog, bucket) = tokio::join!(site.catalog.check(), site.store.check());
+        let mut reasons = Vec::new();
+        reasons.extend(catalog.err().map(|error| format!("catalog: {error}")));
+        reasons.extend(bucket.err().map(|error| format!("bucket: {error}")));
+        *last = Some((Instant::now(), reasons.clone()));
+        reasons
+    }
+}
+
+pub(super) async fn healthz(State(app): State<App>) -> Response {
+    let mut reasons = app.health.reasons(&app.site).await;
+    if app.shutdown.is_cancelled() {
+        reasons.push("finishing what was begun".to_owned());
+    }
+    let (status, word) =
+        if reasons.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "down") };
+    let config = &app.site.config;
+    let body = serde_json::json!({
+        "status": word,
+        "role": config.role,
+        "env": config.environment,
+        "instance": config.instance,
+        "engine": app.site.jobs.engine(),
+        "reasons": reasons,
+    });
+    (status, Json(body)).into_response()
+}
+
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.site.metrics.render()).into_response()
+}

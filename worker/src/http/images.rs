@@ -1,0 +1,128 @@
+//! Photos: one, many, their bytes, and their end.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use tokio_util::io::ReaderStream;
+
+use super::{App, names, problem::Problem};
+use crate::{
+    record::{Image, original_key},
+    sweep,
+};
+
+/// Photos on a page where no limit is asked for.
+const PAGE: u32 = 50;
+/// Most photos on a page.
+const LARGEST_PAGE: u32 = 200;
+/// A photo never changes under its address.
+const FOR_EVER: &str = "private, max-age=31536000, immutable";
+
+#[derive(Deserialize)]
+pub(super) struct Search {
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    search: Result<Query<Search>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(search) = search.map_err(|error| Problem::BadRequest(error.body_text()))?;
+    let limit = search.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let query = search.q.unwrap_or_default();
+    let page = app.site.catalog.search(&query, limit, search.cursor.as_deref()).await?;
+    let images: Vec<_> = page.images.iter().map(Image::shown).collect();
+    Ok(Json(serde_json::json!({ "images": images, "next": page.next })).into_response())
+}
+
+async fn find(app: &App, id: &str) -> Result<Image, Problem> {
+    let found = app.site.catalog.get(id).await?;
+    found.ok_or_else(|| Problem::NotFound("There is no image of this id.".to_owned()))
+}
+
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let image = find(&app, &id).await?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(image.shown())).into_response())
+}
+
+pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    if !app.site.catalog.begin_delete(&id).await? {
+        return Err(Problem::NotFound("There is no image of this id.".to_owned()));
+    }
+    if let Err(error) = sweep::remove(&app.site, &id).await {
+        // It is out of sight; its objects go with the next sweep.
+        tracing::warn!(image = id, %error, "a photo's objects could not be removed yet");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn original(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let image = find(&app, &id).await?;
+    let name = names::inline(&image.filename);
+    object(&app, &original_key(&id), &image.content_type, &headers, &name).await
+}
+
+pub(super) async fn rendition(
+    State(app): State<App>,
+    Path((id, width)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let image = find(&app, &id).await?;
+    let width: Option<u32> = width.parse().ok();
+    let rendition = image.resize.results().iter().find(|rendition| Some(rendition.width) == width);
+    let rendition = rendition.ok_or_else(|| Problem::NotFound("There is no rendition of this width.".to_owned()))?;
+    object(&app, &rendition.key, &rendition.content_type, &headers, "inline").await
+}
+
+/// Passes an object on as it comes, whole or the range that was asked for.
+async fn object(
+    app: &App,
+    key: &str,
+    content_type: &str,
+    asked: &HeaderMap,
+    disposition: &str,
+) -> Result<Response, Problem> {
+    let text = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
+    let object = app.site.store.open(key, text(header::RANGE)).await?;
+    let etag = object.e_tag.clone().unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    let mut set = |name: HeaderName, value: &str| {
+        // What is no valid header, such as an empty ETag of an odd store, is left out.
+        if let Ok(value) = HeaderValue::from_str(value)
+            && !value.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    };
+    set(header::ETAG, &etag);
+    set(header::CACHE_CONTROL, FOR_EVER);
+    if !etag.is_empty() && text(header::IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    set(header::CONTENT_TYPE, content_type);
+    set(header::CONTENT_DISPOSITION, disposition);
+    set(header::ACCEPT_RANGES, "bytes");
+    set(header::CONTENT_LENGTH, &object.content_length.unwrap_or_default().to_string());
+    let status = match &object.content_range {
+        Some(range) => {
+            set(header::CONTENT_RANGE, range);
+            StatusCode::PARTIAL_CONTENT
+        }
+        None => StatusCode::OK,
+    };
+    // An SVG or HTML in disguise is not taken in the first place; should one ever be stored, it may do nothing.
+    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    let body = Body::from_stream(ReaderStream::new(object.body.into_async_read()));
+    Ok((status, headers, body).into_response())
+}

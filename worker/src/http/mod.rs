@@ -1,0 +1,113 @@
+//! What a worker serves: every role its health and metrics, `all` and `web` the site.
+//!
+//! [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
+
+mod gallery;
+mod health;
+mod images;
+mod names;
+mod problem;
+mod upload;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::Site;
+
+/// A client must have sent the head of its request by then.
+const HEAD: Duration = Duration::from_secs(30);
+/// What a form may take beside the file in it.
+const FORM: usize = 64 * 1024;
+/// When the process is out of file descriptors, accepting again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What every handler is given.
+#[derive(Clone)]
+struct App {
+    site: Arc<Site>,
+    /// Cancelled when nothing new is to be taken.
+    shutdown: CancellationToken,
+    health: Arc<health::Health>,
+}
+
+fn router(app: App) -> Router {
+    let mut router =
+        Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    if app.site.config.role.serves() {
+        router = router
+            .route("/", get(gallery::page))
+            .route("/app.js", get(gallery::script))
+            .route("/style.css", get(gallery::style))
+            .route("/images", get(images::list).post(upload::upload))
+            .route("/images/{id}", get(images::get).delete(images::delete))
+            .route("/images/{id}/original", get(images::original))
+            .route("/images/{id}/renditions/{width}", get(images::rendition));
+    }
+    router
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(app.site.config.max_upload_bytes.saturating_add(FORM)))
+        .layer(middleware::from_fn_with_state(app.clone(), count))
+        .with_state(app)
+}
+
+/// Counts every answer, and keeps browsers from guessing what it is.
+async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    app.site.metrics.request(answer.status().as_u16());
+    answer.headers_mut().insert("x-content-type-options", http::HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// Serves until it is told to stop; then finishes the requests that are under way.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    site: Arc<Site>,
+    shutdown: CancellationToken,
+) -> Result<(), std::io::Error> {
+    let app = App { site, shutdown: shutdown.clone(), health: Arc::default() };
+    let router = router(app);
+    let mut server = hyper::server::conn::http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // It only makes small answers wait; without it they merely take longer.
+        let _slower = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Errors as RFC 9457 `application/problem+json`.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::{catalog::CatalogError, photo::PhotoError, store::StoreError};
+
+/// What can go wrong with a request.
+#[derive(Debug)]
+pub(super) enum Problem {
+    NotFound(String),
+    MethodNotAllowed,
+    BadRequest(String),
+    TooLarge { limit: usize },
+    NotAnImage(String),
+    Unprocessable(String),
+    RangeNotSatisfiable,
+    /// Something behind the site is not there at present.
+    Unavailable(String),
+}
+
+impl Problem {
+    fn parts(&self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what.clone()),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "This address takes another method.".to_owned())
+            }
+            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "The request cannot be read", why.clone()),
+            Self::TooLarge { limit } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The upload is too large",
+                format!("The largest upload is {limit} bytes."),
+            ),
+            Self::NotAnImage(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not an image of a known kind", why.clone()),
+            Self::Unprocessable(why) => (StatusCode::UNPROCESSABLE_ENTITY, "The image cannot be used", why.clone()),
+            Self::RangeNotSatisfiable => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The range cannot be served",
+                "The range lies outside of the image.".to_owned(),
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The site is not ready",
+                "Something that the site needs does not answer. Try again shortly.".to_owned(),
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Self::Unavailable(why) = &self {
+            // The cause is for the log: it may name what outsiders need not know.
+            tracing::warn!(why, "a request could not be served");
+        }
+        let (status, title, detail) = self.parts();
+        let body = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail }).to_string();
+        let mut answer = (status, body).into_response();
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self, Self::Unavailable(_)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        answer
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing(key) => Self::NotFound(format!("There is no {key}.")),
+            StoreError::Range(_) => Self::RangeNotSatisfiable,
+            error @ StoreError::Failed { .. } => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<PhotoError> for Problem {
+    fn from(error: PhotoError) -> Self {
+        let why = format!("{error}.");
+        match error {
+            PhotoError::NotAnImage => Self::NotAnImage(why),
+            _ => Self::Unprocessable(why),
+        }
+    }
+}
+
+pub(super) async fn not_found() -> Problem {
+    Problem::NotFound("There is nothing at this address.".to_owned())
+}
+
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::MethodNotAllowed
+}

@@ -1,0 +1,177 @@
+//! The work on one photo: resizing, tagging, or both from one decode.
+//!
+//! Results are idempotent: keys of renditions follow from the photo, and a record is changed by one statement. Work that
+//! is done already is not done again.
+
+mod resize;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use decouple_contract::{Renditions, Role};
+
+use crate::{
+    catalog::{Catalog, CatalogError},
+    config::Config,
+    metrics::Metrics,
+    model::{Tagged, Tagger},
+    photo::{self, Encoded, Photo, PhotoError},
+    record::{Image, Part, Tag, original_key},
+    store::{Store, StoreError},
+};
+
+/// The work failed for a reason that may pass. A reason that will not is no error: it is the photo's outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it took longer than {} s", .0.as_secs())]
+    TimedOut(Duration),
+    #[error("the model failed: {0}")]
+    Model(String),
+}
+
+/// What a worker of some role does with a photo.
+pub(crate) struct Jobs {
+    role: Role,
+    renditions: Renditions,
+    catalog: Catalog,
+    store: Store,
+    tagger: Option<Arc<Tagger>>,
+    metrics: Arc<Metrics>,
+}
+
+/// What came of computing.
+struct Computed {
+    renditions: Option<Result<Vec<Encoded>, PhotoError>>,
+    tags: Option<Result<Tagged, TagFailure>>,
+}
+
+enum TagFailure {
+    Photo(PhotoError),
+    Model(String),
+}
+
+impl Jobs {
+    pub(crate) fn new(
+        config: &Config,
+        catalog: Catalog,
+        store: Store,
+        tagger: Option<Tagger>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let renditions = config.renditions.clone();
+        Self { role: config.role, renditions, catalog, store, tagger: tagger.map(Arc::new), metrics }
+    }
+
+    /// Says which engine runs the model, where this worker has one.
+    pub(crate) fn engine(&self) -> Option<&'static str> {
+        self.tagger.as_deref().map(Tagger::engine)
+    }
+
+    /// Does what is left to do of this role's work. A photo that is gone needs none.
+    pub(crate) async fn work(&self, id: &str) -> Result<(), JobError> {
+        let Some(image) = self.catalog.get(id).await? else {
+            tracing::info!(image = id, "the photo was removed before it was worked on");
+            return Ok(());
+        };
+        let (resize, tag) = self.wanted(&image);
+        if !resize && !tag {
+            return Ok(());
+        }
+        match self.store.get(&original_key(id)).await {
+            Ok(original) => self.work_on(id, original, resize, tag).await,
+            Err(StoreError::Missing(_)) => self.fail(id, resize, tag, "the original is missing").await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn wanted(&self, image: &Image) -> (bool, bool) {
+        (self.role.resizes() && image.resize.is_pending(), self.role.tags() && image.tag.is_pending())
+    }
+
+    async fn work_on(&self, id: &str, original: Bytes, resize: bool, tag: bool) -> Result<(), JobError> {
+        let began = Instant::now();
+        let settings = resize.then(|| self.renditions.clone());
+        let tagger = self.tagger.clone().filter(|_| tag);
+        let computed = tokio::task::spawn_blocking(move || compute(&original, settings.as_ref(), tagger.as_deref()));
+        let Ok(computed) = computed.await else {
+            // It would do so again: the photo is the reason, not the moment.
+            return self.fail(id, resize, tag, "the decoder broke down over it").await;
+        };
+        if let Some(renditions) = computed.renditions {
+            let outcome = match renditions {
+                Ok(encoded) => Part::Done(resize::store(&self.store, id, &self.renditions, encoded).await?),
+                Err(error) => Part::Failed(error.to_string()),
+            };
+            self.resized(id, &outcome, began).await?;
+        }
+        if let Some(tags) = computed.tags {
+            let (outcome, terms) = match tags {
+                Ok(tagged) => (Part::Done(tagged.tags), tagged.terms),
+                Err(TagFailure::Photo(error)) => (Part::Failed(error.to_string()), Vec::new()),
+                Err(TagFailure::Model(why)) => return Err(JobError::Model(why)),
+            };
+            self.tagged(id, &outcome, &terms, began).await?;
+        }
+        Ok(())
+    }
+
+    async fn fail(&self, id: &str, resize: bool, tag: bool, reason: &str) -> Result<(), JobError> {
+        let began = Instant::now();
+        if resize {
+            self.resized(id, &Part::Failed(reason.to_owned()), began).await?;
+        }
+        if tag {
+            self.tagged(id, &Part::Failed(reason.to_owned()), &[], began).await?;
+        }
+        Ok(())
+    }
+
+    async fn resized(&self, id: &str, outcome: &Part<crate::record::Rendition>, began: Instant) -> Result<(), JobError> {
+        let there = self.catalog.resized(id, outcome).await?;
+        if !there {
+            // The photo was removed meanwhile; what was just stored would be left behind.
+            self.store.delete_all(&crate::record::renditions_prefix(id)).await?;
+        }
+        self.note(id, "resize", outcome.state(), outcome.reason(), began);
+        Ok(())
+    }
+
+    async fn tagged(&self, id: &str, outcome: &Part<Tag>, terms: &[String], began: Instant) -> Result<(), JobError> {
+        self.catalog.tagged(id, outcome, terms).await?;
+        self.note(id, "tag", outcome.state(), outcome.reason(), began);
+        Ok(())
+    }
+
+    fn note(&self, id: &str, kind: &'static str, state: &'static str, reason: Option<&str>, began: Instant) {
+        let took = began.elapsed();
+        self.metrics.job(kind, state, took);
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(image = id, job = kind, outcome = state, reason, milliseconds, "a job ended");
+    }
+}
+
+/// Decodes once for both parts. It takes a core for as long as it takes.
+fn compute(original: &[u8], renditions: Option<&Renditions>, tagger: Option<&Tagger>) -> Computed {
+    match photo::decode(original) {
+        Ok(photo) => Computed {
+            renditions: renditions.map(|settings| photo::renditions(&photo, settings)),
+            tags: tagger.map(|tagger| tags(tagger, &photo)),
+        },
+        Err(error) => Computed {
+            renditions: renditions.map(|_| Err(error.clone())),
+            tags: tagger.map(|_| Err(TagFailure::Photo(error))),
+        },
+    }
+}
+
+fn tags(tagger: &Tagger, photo: &Photo) -> Result<Tagged, TagFailure> {
+    let input = photo::model_input(photo).map_err(TagFailure::Photo)?;
+    tagger.tag(input).map_err(|error| TagFailure::Model(error.to_string()))
+}

@@ -1,0 +1,36 @@
+//! Storing a photo's renditions.
+
+use decouple_contract::{Format, Renditions};
+use futures::future::try_join_all;
+
+use crate::{
+    photo::Encoded,
+    record::{Rendition, renditions_prefix},
+    store::{Store, StoreError},
+};
+
+/// Stores renditions under keys that follow from the photo and the width alone, so that doing it twice changes nothing.
+pub(super) async fn store(
+    store: &Store,
+    id: &str,
+    settings: &Renditions,
+    encoded: Vec<Encoded>,
+) -> Result<Vec<Rendition>, StoreError> {
+    let (extension, content_type) = match settings.format {
+        Format::Jpeg => ("jpg", "image/jpeg"),
+        Format::Webp => ("webp", "image/webp"),
+    };
+    try_join_all(encoded.into_iter().map(|rendition| async move {
+        let key = format!("{}{}.{extension}", renditions_prefix(id), rendition.width);
+        let bytes = rendition.data.len() as u64;
+        store.put(&key, content_type, rendition.data.into()).await?;
+        Ok(Rendition {
+            width: rendition.width,
+            height: rendition.height,
+            bytes,
+            key,
+            content_type: content_type.to_owned(),
+        })
+    }))
+    .await
+}

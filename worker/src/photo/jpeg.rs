@@ -1,0 +1,66 @@
+//! Tells whether a JPEG is whole.
+//!
+//! Decoders show what is there of a photo that was cut off and paint the rest grey, without a word.
+
+/// Tells whether the end marker follows the last scan. It walks from marker to marker, so that the end of a thumbnail
+/// in the metadata is not taken for the end of the photo.
+pub(super) fn is_whole(content: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(marker) = next_marker(content, &mut at) {
+        match marker {
+            0xD9 => return true,
+            // Markers without content: restarts, and a start that is repeated.
+            0xD0..=0xD8 | 0x01 => {}
+            _ => {
+                let Some(length) = content.get(at..at + 2) else { return false };
+                at += usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+            }
+        }
+    }
+    false
+}
+
+/// Finds the next marker from `at` on, and moves behind it. In compressed data, `FF` is followed by `00`.
+fn next_marker(content: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        let found = content.get(*at..)?.iter().position(|byte| *byte == 0xFF)?;
+        *at += found + 1;
+        // Any number of `FF` may stand before a marker.
+        while content.get(*at) == Some(&0xFF) {
+            *at += 1;
+        }
+        let marker = *content.get(*at)?;
+        *at += 1;
+        if marker != 0 {
+            return Some(marker);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_photo_without_its_end_is_not_whole_wherever_it_was_cut() {
+        let photo = include_bytes!("../../../tests/photos/rocket.jpg");
+        assert!(is_whole(photo));
+        for length in (0..photo.len() - 2).step_by(997) {
+            assert!(!is_whole(&photo[..length]), "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_thumbnail_is_not_the_end_of_the_photo() {
+        let thumbnail = [0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0, 0, 0xFF, 0xDA, 0, 2, 1, 2, 3];
+        assert!(!is_whole(&thumbnail));
+        assert!(is_whole(&[&thumbnail[..], &[0xFF, 0xD9]].concat()));
+    }
+
+    #[test]
+    fn nothing_that_is_cut_short_goes_beyond_the_end() {
+        for content in [&[][..], &[0xFF], &[0xFF, 0xD8], &[0xFF, 0xD8, 0xFF], &[0xFF, 0xD8, 0xFF, 0xE0, 0xFF]] {
+            assert!(!is_whole(content));
+        }
+    }
+}

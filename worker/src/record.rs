@@ -1,0 +1,149 @@
+//! A photo's record: what the catalog keeps and what the site shows.
+
+use serde::{Deserialize, Serialize};
+
+/// A photo.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Image {
+    pub(crate) id: String,
+    pub(crate) filename: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: u64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Milliseconds since 1970.
+    pub(crate) uploaded_at: i64,
+    pub(crate) resize: Part<Rendition>,
+    pub(crate) tag: Part<Tag>,
+}
+
+/// How far one part of the work on a photo is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part<T> {
+    Pending,
+    Done(Vec<T>),
+    Failed(String),
+}
+
+impl<T> Part<T> {
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending)
+    }
+}
+
+/// A rendition as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rendition {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) bytes: u64,
+    pub(crate) key: String,
+    pub(crate) content_type: String,
+}
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tag {
+    /// What is in the photo.
+    pub label: String,
+    /// How sure the model is, from 0 to 1.
+    pub score: f32,
+}
+
+/// Returns the key of a photo's original.
+pub(crate) fn original_key(id: &str) -> String {
+    format!("originals/{id}")
+}
+
+/// Returns what the keys of a photo's renditions begin with.
+pub(crate) fn renditions_prefix(id: &str) -> String {
+    format!("renditions/{id}/")
+}
+
+/// A record as the site shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown<'a> {
+    id: &'a str,
+    filename: &'a str,
+    content_type: &'a str,
+    bytes: u64,
+    width: u32,
+    height: u32,
+    uploaded_at: String,
+    resize: ShownResize<'a>,
+    tag: ShownTag<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownResize<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    renditions: Vec<ShownRendition>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRendition {
+    width: u32,
+    height: u32,
+    bytes: u64,
+    url: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownTag<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    tags: &'a [Tag],
+}
+
+impl<T> Part<T> {
+    pub(crate) fn state(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<&str> {
+        if let Self::Failed(reason) = self { Some(reason) } else { None }
+    }
+
+    pub(crate) fn results(&self) -> &[T] {
+        if let Self::Done(results) = self { results } else { &[] }
+    }
+}
+
+impl Image {
+    /// Returns the record as the site shows it.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        let renditions = self.resize.results().iter().map(|rendition| ShownRendition {
+            width: rendition.width,
+            height: rendition.height,
+            bytes: rendition.bytes,
+            url: format!("/images/{}/renditions/{}", self.id, rendition.width),
+        });
+        Shown {
+            id: &self.id,
+            filename: &self.filename,
+            content_type: &self.content_type,
+            bytes: self.bytes,
+            width: self.width,
+            height: self.height,
+            uploaded_at: timestamp(self.uploaded_at),
+            resize: ShownResize {
+                state: self.resize.state(),
+                reason: self.resize.reason(),
+                renditions: renditions.collect(),
+            },
+            tag: ShownTag { state: self.tag.state(), reason: self.tag.reason(), tags: self.tag.results() },
+        }
+    }
+}
+
+/// Writes milliseconds since 1970 as RFC 3339 in UTC.
+pub(crate) fn timestamp(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default().to_string()
+}

@@ -1,0 +1,15 @@
+//! What every part of a worker is given.
+
+use std::sync::Arc;
+
+use crate::{catalog::Catalog, config::Config, jobs::Jobs, metrics::Metrics, queue::Outbox, store::Store};
+
+/// The worker's parts.
+pub(crate) struct Site {
+    pub(crate) config: Arc<Config>,
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) outbox: Outbox,
+    pub(crate) metrics: Arc<Metrics>,
+}

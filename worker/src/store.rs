@@ -1,0 +1,145 @@
+//! The bucket: originals and renditions.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::{
+    Client,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::get_object::GetObjectOutput,
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+use bytes::Bytes;
+
+/// The bucket said no, or nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// There is no such object.
+    #[error("there is no object {0}")]
+    Missing(String),
+    /// The requested range lies outside of the object.
+    #[error("the range lies outside of {0}")]
+    Range(String),
+    /// Anything else, which may pass.
+    #[error("{operation} of {key} failed: {why}")]
+    Failed { operation: &'static str, key: String, why: String },
+}
+
+/// The bucket.
+#[derive(Clone)]
+pub(crate) struct Store {
+    client: Client,
+    bucket: String,
+}
+
+impl Store {
+    pub(crate) fn new(sdk: &SdkConfig, bucket: &str) -> Self {
+        let mut config = aws_sdk_s3::config::Builder::from(sdk);
+        if sdk.endpoint_url().is_some() {
+            // An endpoint of one name cannot have the bucket as a part of its name.
+            config = config.force_path_style(true);
+        }
+        Self { client: Client::from_conf(config.build()), bucket: bucket.to_owned() }
+    }
+
+    /// Stores an object, whole or not at all.
+    pub(crate) async fn put(&self, key: &str, content_type: &str, content: Bytes) -> Result<(), StoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(ByteStream::from(content))
+            .send()
+            .await
+            .map_err(|error| failed("put", key, &error))?;
+        Ok(())
+    }
+
+    /// Returns an object whole.
+    pub(crate) async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
+        let object = self.open(key, None).await?;
+        let cut_off = |why: String| StoreError::Failed { operation: "get", key: key.to_owned(), why };
+        let content = object.body.collect().await.map_err(|error| cut_off(error.to_string()))?;
+        Ok(content.into_bytes())
+    }
+
+    /// Opens an object, or a range of it, for reading bit by bit.
+    pub(crate) async fn open(&self, key: &str, range: Option<&str>) -> Result<GetObjectOutput, StoreError> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key).set_range(range.map(str::to_owned));
+        get.send().await.map_err(|error| failed("get", key, &error))
+    }
+
+    /// Tells whether an object is there.
+    pub(crate) async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match failed("head", key, &error) {
+                StoreError::Missing(_) => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Tells whether the bucket can be read.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        self.client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .max_keys(1)
+            .send()
+            .await
+            .map_err(|error| failed("list", &self.bucket, &error))?;
+        Ok(())
+    }
+
+    /// Removes an object. One that is not there is fine.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(|error| failed("delete", key, &error))?;
+        Ok(())
+    }
+
+    /// Removes every object whose key begins so.
+    pub(crate) async fn delete_all(&self, prefix: &str) -> Result<(), StoreError> {
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("list", prefix, &error))?;
+            let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+            let objects: Vec<ObjectIdentifier> =
+                keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+            if !objects.is_empty() {
+                self.delete_these(prefix, objects).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_these(&self, prefix: &str, objects: Vec<ObjectIdentifier>) -> Result<(), StoreError> {
+        let refused = |key: String, why: String| StoreError::Failed { operation: "delete", key, why };
+        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+        let delete = delete.map_err(|error| refused(prefix.to_owned(), error.to_string()))?;
+        let deleted = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let left = deleted.map_err(|error| failed("delete", prefix, &error))?.errors.unwrap_or_default();
+        match left.into_iter().next() {
+            Some(error) => Err(refused(error.key.unwrap_or_default(), error.message.unwrap_or_default())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn failed<E>(operation: &'static str, key: &str, error: &SdkError<E>) -> StoreError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    match (error.code(), status) {
+        (Some("NoSuchKey" | "NotFound"), _) | (None, Some(404)) => StoreError::Missing(key.to_owned()),
+        (Some("InvalidRange"), _) | (_, Some(416)) => StoreError::Range(key.to_owned()),
+        _ => StoreError::Failed { operation, key: key.to_owned(), why: DisplayErrorContext(error).to_string() },
+    }
+}

@@ -1,0 +1,108 @@
+//! Repairs what a crash left between storing, recording and sending: a photo that was accepted is worked on, whatever
+//! died.
+//!
+//! Every worker that serves uploads sweeps. That several do it at once is harmless: a photo is claimed by one statement,
+//! and work that is done twice has the same result.
+
+use std::{sync::Arc, time::Duration};
+
+use decouple_contract::Task;
+use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::{CatalogError, Unsent, now},
+    record::{original_key, renditions_prefix, timestamp},
+    site::Site,
+    store::StoreError,
+};
+
+/// How often it is looked for.
+const EVERY: Duration = Duration::from_secs(2);
+/// An upload that has taken longer than this was cut off. It is longer than any upload may take.
+const RECEIVING: i64 = 5 * 60 * 1_000;
+/// A photo whose task was not sent by then will not be sent by whoever received it.
+const UNSENT: i64 = 10 * 1_000;
+/// Photos that are worked on at once where there is no queue to send them to.
+const AT_ONCE: usize = 2;
+
+/// Something could not be repaired; it will be by a later sweep.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sweeps until it is told to stop.
+pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let swept = tokio::select! {
+            () = shutdown.cancelled() => return,
+            swept = sweep(&site) => swept,
+        };
+        if let Err(error) = swept {
+            tracing::warn!(%error, "sweeping failed and will be tried again");
+        }
+    }
+}
+
+async fn sweep(site: &Site) -> Result<(), SweepError> {
+    for id in site.catalog.stuck("receiving", now() - RECEIVING).await? {
+        if site.store.exists(&original_key(&id)).await? {
+            tracing::info!(image = id, "completing an upload that was cut off after it was stored");
+            site.catalog.stored(&id).await?;
+        } else {
+            site.catalog.forget(&id).await?;
+        }
+    }
+    for id in site.catalog.stuck("deleting", now() - UNSENT).await? {
+        remove(site, &id).await?;
+    }
+    let unsent = site.catalog.unsent(site.outbox.name(), now() - UNSENT).await?;
+    stream::iter(unsent).for_each_concurrent(AT_ONCE, |photo| send(site, photo)).await;
+    Ok(())
+}
+
+/// Sends a photo's task again, or does the work where there is nobody to send it to.
+async fn send(site: &Site, photo: Unsent) {
+    let claimed = site.catalog.claim(&photo.id, now() - UNSENT).await;
+    match claimed {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => return tracing::warn!(image = photo.id, %error, "a photo could not be claimed"),
+    }
+    tracing::info!(image = photo.id, to = site.outbox.name(), "sending a task again");
+    if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at).await {
+        tracing::warn!(image = photo.id, error, "a task could not be sent and will be tried again");
+    }
+}
+
+/// Sends a photo's task, or does the work, and notes that it was sent.
+pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64) -> Result<(), String> {
+    let task = Task::new(id, original_key(id), timestamp(uploaded_at));
+    site.outbox.send(&task).await.map_err(|error| error.to_string())?;
+    if matches!(site.outbox, crate::queue::Outbox::Inline) {
+        let limit = site.config.job_timeout;
+        match tokio::time::timeout(limit, site.jobs.work(id)).await {
+            Ok(done) => done.map_err(|error| error.to_string())?,
+            Err(_) => return Err(format!("the work took longer than {} s", limit.as_secs())),
+        }
+    }
+    site.catalog.sent(id, site.outbox.name()).await.map_err(|error| error.to_string())
+}
+
+/// Removes a photo that is out of sight already: its objects, then its record.
+pub(crate) async fn remove(site: &Site, id: &str) -> Result<(), SweepError> {
+    site.store.delete_all(&renditions_prefix(id)).await?;
+    site.store.delete(&original_key(id)).await?;
+    site.catalog.forget(id).await?;
+    Ok(())
+}

@@ -1,5 +1,8 @@
 //! The endpoint over the wire, as SDKs and plain HTTP see it.
 
+mod crash;
+mod objects;
+mod plain_http;
 mod queues;
 mod support;
 mod topics;

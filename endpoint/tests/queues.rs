@@ -169,3 +169,166 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(system(message, &MessageSystemAttributeName::ApproximateReceiveCount), "2");
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn a_receive_whose_client_leaves_takes_nothing_along() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let url = queue(&sqs, "tasks").await;
+    for _ in 0..20 {
+        let leaving = {
+            let (sqs, url) = (sqs.clone(), url.clone());
+            tokio::spawn(async move { receive(&sqs, &url, 20).await })
+        };
+        for _ in 0..3 {
+            sqs.list_queues().send().await.unwrap();
+        }
+        leaving.abort();
+        assert!(leaving.await.unwrap_err().is_cancelled());
+    }
+    send(&sqs, &url, "for the one who stays").await;
+    // Long before any visibility timeout is over.
+    let messages = receive(&sqs, &url, 5).await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(system(&messages[0], &MessageSystemAttributeName::ApproximateReceiveCount), "1");
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn visibility_is_extended_and_given_up() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let url = queue(&sqs, "tasks").await;
+    send(&sqs, &url, "x").await;
+    let change = |handle: &str, seconds: i32| {
+        sqs.change_message_visibility().queue_url(&url).receipt_handle(handle).visibility_timeout(seconds).send()
+    };
+    let first = receive(&sqs, &url, 0).await.remove(0).receipt_handle.unwrap();
+    change(&first, 600).await.unwrap();
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    let beyond = change(&first, 43_200).await;
+    // A message may stay hidden for twelve hours since it was received, and a little of that is over.
+    assert!(beyond.is_ok() || beyond.unwrap_err().code() == Some("InvalidParameterValue"));
+    change(&first, 0).await.unwrap();
+    let second = receive(&sqs, &url, 0).await.remove(0).receipt_handle.unwrap();
+    assert!(change(&first, 0).await.unwrap_err().into_service_error().is_message_not_inflight());
+    // The older handle deletes nothing, and that is no error.
+    sqs.delete_message().queue_url(&url).receipt_handle(&first).send().await.unwrap();
+    change(&second, 0).await.unwrap();
+    let third = receive(&sqs, &url, 0).await.remove(0).receipt_handle.unwrap();
+    sqs.delete_message().queue_url(&url).receipt_handle(&third).send().await.unwrap();
+    let invalid = sqs.delete_message().queue_url(&url).receipt_handle("nonsense").send().await.unwrap_err();
+    assert!(invalid.into_service_error().is_receipt_handle_is_invalid());
+    assert_eq!(attribute(&sqs, &url, QueueAttributeName::ApproximateNumberOfMessages).await, "0");
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn delayed_messages_and_stopping_polls() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let url = queue(&sqs, "tasks").await;
+    sqs.send_message().queue_url(&url).message_body("later").delay_seconds(1).send().await.unwrap();
+    assert_eq!(attribute(&sqs, &url, QueueAttributeName::ApproximateNumberOfMessagesDelayed).await, "1");
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    assert_eq!(receive(&sqs, &url, 20).await[0].body(), Some("later"));
+    // The endpoint stops in far less than the wait, and the poll has an answer.
+    let waiting = {
+        let (sqs, url) = (sqs.clone(), url.clone());
+        tokio::spawn(async move { receive(&sqs, &url, 20).await })
+    };
+    for _ in 0..20 {
+        sqs.list_queues().send().await.unwrap();
+    }
+    timeout(Duration::from_secs(5), endpoint.stop()).await.unwrap();
+    assert!(waiting.await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn dead_letters_go_back_where_they_came_from() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let dead = queue(&sqs, "dead").await;
+    let arn = attribute(&sqs, &dead, QueueAttributeName::QueueArn).await;
+    let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":1}}"#);
+    let create = sqs.create_queue().queue_name("tasks").attributes(QueueAttributeName::RedrivePolicy, policy);
+    let url = create.attributes(QueueAttributeName::VisibilityTimeout, "0").send().await.unwrap().queue_url.unwrap();
+    for number in 0..5 {
+        send(&sqs, &url, &number.to_string()).await;
+    }
+    assert_eq!(receive(&sqs, &url, 0).await.len(), 5);
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    let sources = sqs.list_dead_letter_source_queues().queue_url(&dead).send().await.unwrap();
+    assert_eq!(sources.queue_urls(), [url.clone()]);
+    assert_eq!(attribute(&sqs, &dead, QueueAttributeName::ApproximateNumberOfMessages).await, "5");
+    sqs.start_message_move_task().source_arn(&arn).send().await.unwrap();
+    let done = async {
+        loop {
+            let tasks = sqs.list_message_move_tasks().source_arn(&arn).send().await.unwrap();
+            if tasks.results()[0].status() == Some("COMPLETED") {
+                return tasks.results()[0].approximate_number_of_messages_moved();
+            }
+        }
+    };
+    assert_eq!(timeout(DEADLINE, done).await.unwrap(), 5);
+    let messages = receive(&sqs, &url, 0).await;
+    assert_eq!(messages.len(), 5);
+    assert_eq!(system(&messages[0], &MessageSystemAttributeName::ApproximateReceiveCount), "1");
+    let refused = sqs.start_message_move_task().source_arn("arn:aws:sqs:us-east-1:000000000000:missing").send().await;
+    assert!(refused.unwrap_err().into_service_error().is_resource_not_found_exception());
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn queues_are_listed_tagged_changed_purged_and_deleted() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    for name in ["a-1", "a-2", "a-3", "b"] {
+        queue(&sqs, name).await;
+    }
+    let first = sqs.list_queues().queue_name_prefix("a-").max_results(2).send().await.unwrap();
+    assert_eq!(first.queue_urls().len(), 2);
+    let rest = sqs.list_queues().queue_name_prefix("a-").max_results(2).next_token(first.next_token().unwrap());
+    assert_eq!(rest.send().await.unwrap().queue_urls().len(), 1);
+
+    let url = queue(&sqs, "b").await;
+    sqs.tag_queue().queue_url(&url).tags("env", "dev").tags("x", "y").send().await.unwrap();
+    sqs.untag_queue().queue_url(&url).tag_keys("x").send().await.unwrap();
+    let tags = sqs.list_queue_tags().queue_url(&url).send().await.unwrap().tags.unwrap();
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("env".to_owned(), "dev".to_owned())]);
+
+    let set = sqs.set_queue_attributes().queue_url(&url).attributes(QueueAttributeName::VisibilityTimeout, "77");
+    set.send().await.unwrap();
+    assert_eq!(attribute(&sqs, &url, QueueAttributeName::VisibilityTimeout).await, "77");
+    let bad = sqs.set_queue_attributes().queue_url(&url).attributes(QueueAttributeName::DelaySeconds, "901");
+    assert_eq!(bad.send().await.unwrap_err().code(), Some("InvalidAttributeValue"));
+    let permit = sqs.add_permission().queue_url(&url).label("l").aws_account_ids("111122223333").actions("SendMessage");
+    permit.send().await.unwrap();
+    assert!(attribute(&sqs, &url, QueueAttributeName::Policy).await.contains("SQS:SendMessage"));
+    sqs.remove_permission().queue_url(&url).label("l").send().await.unwrap();
+    assert_eq!(attribute(&sqs, &url, QueueAttributeName::Policy).await, "");
+
+    send(&sqs, &url, "x").await;
+    sqs.purge_queue().queue_url(&url).send().await.unwrap();
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+    sqs.delete_queue().queue_url(&url).send().await.unwrap();
+    let gone = sqs.get_queue_url().queue_name("b").send().await.unwrap_err().into_service_error();
+    assert!(gone.is_queue_does_not_exist());
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn sizes_are_limited() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let url = queue(&sqs, "tasks").await;
+    let whole = "x".repeat(1_048_576);
+    send(&sqs, &url, &whole).await;
+    assert_eq!(receive(&sqs, &url, 0).await[0].body(), Some(whole.as_str()));
+    let larger = sqs.send_message().queue_url(&url).message_body(format!("{whole}x")).send().await.unwrap_err();
+    assert_eq!(larger.code(), Some("InvalidParameterValue"));
+    let entry = |id: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(&whole).build().unwrap();
+    let batch = sqs.send_message_batch().queue_url(&url).entries(entry("a")).entries(entry("b"));
+    assert!(batch.send().await.unwrap_err().into_service_error().is_batch_request_too_long());
+    endpoint.stop().await;
+}

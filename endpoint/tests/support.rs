@@ -60,13 +60,7 @@ impl Running {
     }
 
     pub(crate) async fn sdk(&self) -> SdkConfig {
-        let credentials = SdkCredentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
-        aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(self.url())
-            .region(Region::new(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .load()
-            .await
+        sdk_for(&self.url()).await
     }
 
     pub(crate) async fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -78,9 +72,23 @@ impl Running {
     }
 
     pub(crate) async fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.sdk().await).force_path_style(true).build();
-        aws_sdk_s3::Client::from_conf(config)
+        s3_for(&self.sdk().await)
     }
+}
+
+/// What an SDK needs for the endpoint at a URL.
+pub(crate) async fn sdk_for(url: &str) -> SdkConfig {
+    let credentials = SdkCredentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+    aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .load()
+        .await
+}
+
+pub(crate) fn s3_for(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(sdk).force_path_style(true).build())
 }
 
 /// A directory that goes with the test, and an endpoint on it.

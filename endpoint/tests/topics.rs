@@ -1,9 +1,9 @@
 //! SNS by the official SDK, with the queues behind it.
 
-use aws_sdk_sns::types::MessageAttributeValue;
+use aws_sdk_sns::{error::ProvideErrorMetadata, types::{MessageAttributeValue, PublishBatchRequestEntry}};
 use serde_json::Value;
 
-use crate::support::fresh;
+use crate::support::{Running, fresh};
 
 fn text(value: &str) -> MessageAttributeValue {
     MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap()
@@ -41,5 +41,85 @@ async fn a_publish_reaches_every_queue_in_its_form() {
     assert_eq!(envelope["Subject"], "s");
     assert_eq!(envelope["MessageAttributes"]["kind"]["Value"], "upload");
     assert!(receive(&urls[2]).await.unwrap().messages.is_none());
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn topics_and_subscriptions_are_kept() {
+    let (directory, endpoint) = fresh().await;
+    let (sns, sqs) = (endpoint.sns().await, endpoint.sqs().await);
+    sqs.create_queue().queue_name("tasks").send().await.unwrap();
+    let queue = "arn:aws:sqs:us-east-1:000000000000:tasks";
+    let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
+    assert_eq!(sns.create_topic().name("images").send().await.unwrap().topic_arn, Some(topic.clone()));
+    let subscribe = || sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue).return_subscription_arn(true).send();
+    let subscription = subscribe().await.unwrap().subscription_arn.unwrap();
+    assert_eq!(subscribe().await.unwrap().subscription_arn, Some(subscription.clone()));
+    let set = |name: &str, value: &str| {
+        let set = sns.set_subscription_attributes().subscription_arn(&subscription);
+        set.attribute_name(name).attribute_value(value).send()
+    };
+    set("RawMessageDelivery", "true").await.unwrap();
+    let refused = set("FilterPolicy", r#"{"a": [{"cidr": "10.0.0.0/8"}]}"#).await.unwrap_err().into_service_error();
+    assert!(refused.is_invalid_parameter_exception(), "{refused:?}");
+    let tag = aws_sdk_sns::types::Tag::builder().key("env").value("dev").build().unwrap();
+    sns.tag_resource().resource_arn(&topic).tags(tag).send().await.unwrap();
+    let named = sns.set_topic_attributes().topic_arn(&topic).attribute_name("DisplayName").attribute_value("Images");
+    named.send().await.unwrap();
+    endpoint.stop().await;
+
+    let endpoint = Running::start(directory.path()).await;
+    let sns = endpoint.sns().await;
+    let attributes = sns.get_subscription_attributes().subscription_arn(&subscription).send().await.unwrap().attributes.unwrap();
+    assert_eq!(attributes["RawMessageDelivery"], "true");
+    assert_eq!(attributes["Endpoint"], queue);
+    let attributes = sns.get_topic_attributes().topic_arn(&topic).send().await.unwrap().attributes.unwrap();
+    assert_eq!((attributes["SubscriptionsConfirmed"].as_str(), attributes["DisplayName"].as_str()), ("1", "Images"));
+    assert_eq!(sns.list_tags_for_resource().resource_arn(&topic).send().await.unwrap().tags()[0].key(), "env");
+    assert_eq!(sns.list_topics().send().await.unwrap().topics()[0].topic_arn(), Some(topic.as_str()));
+    let listed = sns.list_subscriptions_by_topic().topic_arn(&topic).send().await.unwrap();
+    assert_eq!(listed.subscriptions()[0].subscription_arn(), Some(subscription.as_str()));
+    sns.unsubscribe().subscription_arn(&subscription).send().await.unwrap();
+    assert!(sns.list_subscriptions().send().await.unwrap().subscriptions().is_empty());
+    sns.delete_topic().topic_arn(&topic).send().await.unwrap();
+    let gone = sns.publish().topic_arn(&topic).message("x").send().await.unwrap_err().into_service_error();
+    assert!(gone.is_not_found_exception(), "{gone:?}");
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_refused() {
+    let (_directory, endpoint) = fresh().await;
+    let sns = endpoint.sns().await;
+    let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
+    let web = sns.subscribe().topic_arn(&topic).protocol("https").endpoint("https://example.com");
+    let refused = web.send().await.unwrap_err().into_service_error();
+    assert!(refused.is_invalid_parameter_exception(), "{refused:?}");
+    assert!(refused.message().unwrap().contains("sqs"), "{refused:?}");
+    assert!(sns.create_topic().name("a.fifo").send().await.is_err());
+    let error = sns.list_platform_applications().send().await.unwrap_err();
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 501);
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_and_a_structured_message() {
+    let (_directory, endpoint) = fresh().await;
+    let (sns, sqs) = (endpoint.sns().await, endpoint.sqs().await);
+    let url = sqs.create_queue().queue_name("tasks").send().await.unwrap().queue_url.unwrap();
+    let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
+    let subscribe = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint("arn:aws:sqs:us-east-1:000000000000:tasks");
+    subscribe.attributes("RawMessageDelivery", "true").send().await.unwrap();
+    let entry = |id: &str, message: &str| {
+        let entry = PublishBatchRequestEntry::builder().id(id).message(message).message_structure("json");
+        entry.build().unwrap()
+    };
+    let batch = sns.publish_batch().topic_arn(&topic);
+    let batch = batch.publish_batch_request_entries(entry("good", r#"{"default": "d", "sqs": "for queues"}"#));
+    let output = batch.publish_batch_request_entries(entry("bad", "{}")).send().await.unwrap();
+    assert_eq!(output.successful()[0].id(), Some("good"));
+    assert_eq!((output.failed()[0].id(), output.failed()[0].code()), ("bad", "InvalidParameter"));
+    let messages = sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
+    assert_eq!(messages.messages().iter().filter_map(|message| message.body()).collect::<Vec<_>>(), ["for queues"]);
     endpoint.stop().await;
 }

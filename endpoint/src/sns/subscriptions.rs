@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{json::Json, names::Names, store::Unit, wire::lenient};
+use crate::{json::Json, names::Names, store::Unit};
 
 use super::{
     AttributeMap, Sns,
@@ -28,10 +28,6 @@ pub(super) struct Subscribe {
     protocol: String,
     endpoint: String,
     attributes: AttributeMap,
-    /// Taken and not needed: a subscription by a queue is confirmed at once.
-    #[serde(deserialize_with = "lenient::flag")]
-    #[expect(dead_code, reason = "checked for its type, without a meaning here")]
-    return_subscription_arn: bool,
 }
 
 #[derive(Deserialize, Default)]

@@ -74,8 +74,6 @@ pub(super) struct Moves {
 #[serde(rename_all = "PascalCase")]
 struct Task {
     #[serde(skip)]
-    id: i64,
-    #[serde(skip)]
     last_id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_handle: Option<String>,
@@ -97,7 +95,6 @@ const COLUMNS: &str = "id, last_id, status, source_arn, destination, rate, moved
 fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
     let (id, status, source_arn): (i64, String, String) = (row.get(0)?, row.get(2)?, row.get(3)?);
     Ok(Task {
-        id,
         last_id: row.get(1)?,
         // Only a running task can be cancelled, so only it has a handle.
         task_handle: (status == "RUNNING").then(|| handle(id, &source_arn)),

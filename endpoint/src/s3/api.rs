@@ -1,0 +1,50 @@
+//! The operations that are offered, each by name. All others answer 501: that is the default of the trait.
+
+use s3s::{S3, S3Request, S3Response, S3Result, dto};
+
+use super::Buckets;
+
+/// Lets an operation of the trait be answered by a method of ours.
+macro_rules! operations {
+    ($($operation:ident($input:ident) -> $output:ident = $method:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Buckets {
+            $(
+                async fn $operation(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
+                    self.$method(request).await
+                }
+            )*
+        }
+    };
+}
+
+operations! {
+    create_bucket(CreateBucketInput) -> CreateBucketOutput = make;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput = head;
+    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = location;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = versioning;
+    list_buckets(ListBucketsInput) -> ListBucketsOutput = list;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = remove;
+    get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = tags;
+    put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = set_tags;
+    delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = remove_tags;
+    put_object(PutObjectInput) -> PutObjectOutput = put;
+    get_object(GetObjectInput) -> GetObjectOutput = get;
+    head_object(HeadObjectInput) -> HeadObjectOutput = head_object;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput = delete_many;
+    copy_object(CopyObjectInput) -> CopyObjectOutput = copy;
+    list_objects(ListObjectsInput) -> ListObjectsOutput = list_v1;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = list_v2;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = list_versions;
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput = begin_upload;
+    upload_part(UploadPartInput) -> UploadPartOutput = put_part;
+    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput = copy_part;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput = complete_upload;
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput = abort_upload;
+    list_parts(ListPartsInput) -> ListPartsOutput = list_parts_of;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput = list_uploads;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = object_tags;
+    put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = set_object_tags;
+    delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = remove_object_tags;
+}

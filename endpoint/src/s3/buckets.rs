@@ -1,0 +1,169 @@
+//! Buckets: made, found, listed, tagged, removed.
+
+use rusqlite::params;
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{
+        Bucket as ListedBucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
+        DeleteBucketOutput, DeleteBucketTaggingInput, DeleteBucketTaggingOutput, GetBucketLocationInput,
+        GetBucketLocationOutput, GetBucketTaggingInput, GetBucketTaggingOutput, GetBucketVersioningInput,
+        GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner,
+        PutBucketTaggingInput, PutBucketTaggingOutput,
+    },
+};
+
+use crate::{json::Json, store::Unit};
+
+use super::{
+    Buckets,
+    error::Failure,
+    facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
+    rows::{self, BUCKET_COLUMNS, Bucket, existing_bucket, find_bucket},
+};
+
+/// The region that has no name in a location, and where making one's own bucket again is no error.
+const FIRST_REGION: &str = "us-east-1";
+
+impl Buckets {
+    pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        let input = request.input;
+        if input.object_lock_enabled_for_bucket == Some(true) {
+            return Err(Failure::NotImplemented("ObjectLockEnabledForBucket").into());
+        }
+        let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+        let region = constraint.map_or_else(|| self.names.region.clone(), |constraint| constraint.as_str().to_owned());
+        let (name, now) = (input.bucket.clone(), self.clock.now());
+        let make = move |unit: &mut Unit<'_>| match find_bucket(unit.connection(), &name)? {
+            Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
+            Some(_) => Err(Failure::BucketAlreadyOwnedByYou(name)),
+            None => {
+                let sql = "INSERT INTO bucket (name, region, created_ms, tags) VALUES (?1, ?2, ?3, '{}')";
+                unit.connection().prepare_cached(sql)?.execute(params![name, region, now])?;
+                Ok(())
+            }
+        };
+        self.store.write(make).await?;
+        let location = Some(format!("/{}", input.bucket));
+        Ok(S3Response::new(CreateBucketOutput { location }))
+    }
+
+    pub(super) async fn head(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        let bucket = self.bucket(request.input.bucket).await?;
+        Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() }))
+    }
+
+    pub(super) async fn location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        let region = self.bucket(request.input.bucket).await?.region;
+        let location_constraint = (region != FIRST_REGION).then(|| BucketLocationConstraint::from(region));
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
+    }
+
+    /// Versioning is never on here, which an empty answer says.
+    pub(super) async fn versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.bucket(request.input.bucket).await?;
+        Ok(S3Response::new(GetBucketVersioningOutput::default()))
+    }
+
+    pub(super) async fn list(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        let ListBucketsInput { prefix, max_buckets, continuation_token, .. } = request.input;
+        let (wanted, after) = (prefix.clone().unwrap_or_default(), continuation_token.unwrap_or_default());
+        let mut buckets = self
+            .store
+            .read(move |connection| {
+                let sql = format!("SELECT {BUCKET_COLUMNS} FROM bucket WHERE name > ?1 ORDER BY name");
+                let mut statement = connection.prepare_cached(&sql)?;
+                let all = statement.query_map([after], rows::bucket)?.collect::<Result<Vec<_>, _>>()?;
+                Ok::<_, Failure>(all)
+            })
+            .await?;
+        buckets.retain(|bucket| bucket.name.starts_with(&wanted));
+        let most = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
+        let more = buckets.len() > most;
+        buckets.truncate(most);
+        let continuation_token = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
+        let listed = buckets.into_iter().map(|bucket| ListedBucket {
+            bucket_region: Some(bucket.region),
+            creation_date: Some(timestamp(bucket.created)),
+            name: Some(bucket.name),
+        });
+        let output = ListBucketsOutput {
+            buckets: Some(listed.collect()),
+            continuation_token,
+            owner: Some(self.owner()),
+            prefix,
+        };
+        Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn remove(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        let name = request.input.bucket;
+        let remove = move |unit: &mut Unit<'_>| {
+            let bucket = existing_bucket(unit.connection(), &name)?;
+            let sql = "SELECT EXISTS (SELECT 1 FROM object WHERE bucket_id = ?1) OR \
+                       EXISTS (SELECT 1 FROM upload WHERE bucket_id = ?1)";
+            if unit.connection().prepare_cached(sql)?.query_row([bucket.id], |row| row.get(0))? {
+                return Err(Failure::BucketNotEmpty(name));
+            }
+            unit.connection().prepare_cached("DELETE FROM bucket WHERE id = ?1")?.execute([bucket.id])?;
+            Ok(())
+        };
+        self.store.write(remove).await?;
+        Ok(S3Response::new(DeleteBucketOutput::default()))
+    }
+
+    pub(super) async fn tags(
+        &self,
+        request: S3Request<GetBucketTaggingInput>,
+    ) -> S3Result<S3Response<GetBucketTaggingOutput>> {
+        let bucket = self.bucket(request.input.bucket).await?;
+        if bucket.tags.is_empty() {
+            return Err(Failure::NoSuchTagSet(bucket.name).into());
+        }
+        Ok(S3Response::new(GetBucketTaggingOutput { tag_set: tag_set(bucket.tags) }))
+    }
+
+    pub(super) async fn set_tags(
+        &self,
+        request: S3Request<PutBucketTaggingInput>,
+    ) -> S3Result<S3Response<PutBucketTaggingOutput>> {
+        let tags = body_tags(request.input.tagging.tag_set, BUCKET_TAGS)?;
+        self.save_tags(request.input.bucket, tags).await?;
+        Ok(S3Response::new(PutBucketTaggingOutput::default()))
+    }
+
+    pub(super) async fn remove_tags(
+        &self,
+        request: S3Request<DeleteBucketTaggingInput>,
+    ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
+        self.save_tags(request.input.bucket, Tags::new()).await?;
+        Ok(S3Response::new(DeleteBucketTaggingOutput::default()))
+    }
+
+    async fn save_tags(&self, name: String, tags: Tags) -> Result<(), Failure> {
+        let save = move |unit: &mut Unit<'_>| {
+            let bucket = existing_bucket(unit.connection(), &name)?;
+            let sql = "UPDATE bucket SET tags = ?2 WHERE id = ?1";
+            unit.connection().prepare_cached(sql)?.execute(params![bucket.id, Json(&tags)])?;
+            Ok(())
+        };
+        self.store.write(save).await
+    }
+
+    pub(super) async fn bucket(&self, name: String) -> Result<Bucket, Failure> {
+        self.store.read(move |connection| existing_bucket(connection, &name)).await
+    }
+
+    /// All belongs to the one account.
+    pub(super) fn owner(&self) -> Owner {
+        Owner { id: Some(self.names.account.clone()), display_name: None }
+    }
+}

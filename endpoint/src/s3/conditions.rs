@@ -1,0 +1,105 @@
+//! Conditional requests. Pure.
+
+use s3s::dto::{ETagCondition, Timestamp};
+
+use crate::clock::Millis;
+
+use super::{
+    error::Failure,
+    facts::{etag, whole_seconds},
+};
+
+/// The conditions of a read.
+#[derive(Default)]
+pub(super) struct ReadConditions {
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+    pub(super) if_modified_since: Option<Timestamp>,
+    pub(super) if_unmodified_since: Option<Timestamp>,
+}
+
+impl ReadConditions {
+    /// Checks them in the order of RFC 9110: a condition on the entity tag outdoes the one on the time.
+    pub(super) fn check(&self, tag: &str, modified: Millis) -> Result<(), Failure> {
+        let modified = whole_seconds(modified);
+        match (&self.if_match, &self.if_unmodified_since) {
+            (Some(condition), _) if !matches(condition, tag) => return Err(Failure::PreconditionFailed("If-Match")),
+            (None, Some(since)) if modified > *since => return Err(Failure::PreconditionFailed("If-Unmodified-Since")),
+            _ => {}
+        }
+        match (&self.if_none_match, &self.if_modified_since) {
+            (Some(condition), _) if matches(condition, tag) => Err(Failure::NotModified),
+            (None, Some(since)) if modified <= *since => Err(Failure::NotModified),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The conditions of a write.
+#[derive(Default)]
+pub(super) struct WriteConditions {
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+}
+
+impl WriteConditions {
+    /// Checks them against the entity tag of what is there, if anything is.
+    pub(super) fn check(&self, key: &str, current: Option<&str>) -> Result<(), Failure> {
+        match (&self.if_none_match, current) {
+            (Some(condition), _) if !condition.is_any() => {
+                return Err(Failure::NotImplemented("If-None-Match other than * on a write"));
+            }
+            (Some(_), Some(_)) => return Err(Failure::PreconditionFailed("If-None-Match")),
+            _ => {}
+        }
+        match (&self.if_match, current) {
+            (Some(_), None) => Err(Failure::NoSuchKey(key.to_owned())),
+            (Some(condition), Some(tag)) if !matches(condition, tag) => Err(Failure::PreconditionFailed("If-Match")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn matches(condition: &ETagCondition, tag: &str) -> bool {
+    condition.is_any() || condition.as_etag().is_some_and(|wanted| wanted.weak_cmp(&etag(tag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(value: &str) -> Option<ETagCondition> {
+        Some(ETagCondition::ETag(etag(value)))
+    }
+
+    #[test]
+    fn reads() {
+        let check = |conditions: ReadConditions| conditions.check("a", 10_500);
+        assert!(check(ReadConditions::default()).is_ok());
+        assert!(check(ReadConditions { if_match: tag("a"), ..ReadConditions::default() }).is_ok());
+        let failed = check(ReadConditions { if_match: tag("b"), ..ReadConditions::default() });
+        assert!(matches!(failed, Err(Failure::PreconditionFailed(_))));
+        let same = check(ReadConditions { if_none_match: tag("a"), ..ReadConditions::default() });
+        assert!(matches!(same, Err(Failure::NotModified)));
+        let since = Some(whole_seconds(10_000));
+        let unmodified = check(ReadConditions { if_modified_since: since.clone(), ..ReadConditions::default() });
+        assert!(matches!(unmodified, Err(Failure::NotModified)));
+        assert!(check(ReadConditions { if_unmodified_since: since.clone(), ..ReadConditions::default() }).is_ok());
+        // The entity tag decides where both are given.
+        assert!(
+            check(ReadConditions { if_none_match: tag("b"), if_modified_since: since, ..ReadConditions::default() })
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn writes() {
+        let only_new = WriteConditions { if_none_match: Some(ETagCondition::Any), if_match: None };
+        assert!(only_new.check("k", None).is_ok());
+        assert!(matches!(only_new.check("k", Some("a")), Err(Failure::PreconditionFailed(_))));
+        let only_this = WriteConditions { if_match: tag("a"), if_none_match: None };
+        assert!(only_this.check("k", Some("a")).is_ok());
+        assert!(matches!(only_this.check("k", Some("b")), Err(Failure::PreconditionFailed(_))));
+        assert!(matches!(only_this.check("k", None), Err(Failure::NoSuchKey(_))));
+    }
+}

@@ -1,0 +1,148 @@
+//! What an object has besides its bytes: headers, the user's own metadata, tags, times.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use s3s::dto::{ETag, Tag, Timestamp, TimestampFormat};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+
+use super::error::Failure;
+
+/// The type of content that nobody gave a type.
+const DEFAULT_TYPE: &str = "binary/octet-stream";
+/// What an SDK adds to the encoding of a body that it sends in signed chunks; it is not the object's.
+const CHUNKED: &str = "aws-chunked";
+const MAX_METADATA: usize = 2048;
+const MAX_TAGS: usize = 10;
+const MAX_TAG_KEY: usize = 128;
+const MAX_TAG_VALUE: usize = 256;
+
+/// Tags in the order of their keys.
+pub(super) type Tags = BTreeMap<String, String>;
+
+/// Headers of an object, as they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub(super) content_type: Option<String>,
+    pub(super) cache_control: Option<String>,
+    pub(super) content_disposition: Option<String>,
+    pub(super) content_encoding: Option<String>,
+    pub(super) content_language: Option<String>,
+    /// As a date of HTTP.
+    pub(super) expires: Option<String>,
+    pub(super) website_redirect_location: Option<String>,
+    pub(super) storage_class: Option<String>,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Cleans what a client sent, and checks it.
+    pub(super) fn checked(mut self) -> Result<Facts, Failure> {
+        let size: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if size > MAX_METADATA {
+            return Err(Failure::InvalidArgument(format!(
+                "the metadata has {size} bytes, and may have {MAX_METADATA}"
+            )));
+        }
+        self.content_encoding = self.content_encoding.and_then(|encoding| without_chunked(&encoding));
+        self.content_type.get_or_insert_with(|| DEFAULT_TYPE.to_owned());
+        self.storage_class = self.storage_class.filter(|class| class != "STANDARD");
+        Ok(self)
+    }
+
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        Timestamp::parse(TimestampFormat::HttpDate, self.expires.as_deref()?).ok()
+    }
+
+    pub(super) fn metadata(&self) -> Option<HashMap<String, String>> {
+        (!self.metadata.is_empty()).then(|| self.metadata.clone().into_iter().collect())
+    }
+}
+
+fn without_chunked(encoding: &str) -> Option<String> {
+    let kept: Vec<&str> =
+        encoding.split(',').map(str::trim).filter(|coding| !coding.is_empty() && *coding != CHUNKED).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+/// A date as HTTP writes it.
+pub(super) fn http_date(timestamp: &Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    timestamp.format(TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+pub(super) fn timestamp(at: Millis) -> Timestamp {
+    Timestamp::from(UNIX_EPOCH + Duration::from_millis(at.max(0).unsigned_abs()))
+}
+
+/// Without its milliseconds, which no date of HTTP has.
+pub(super) fn whole_seconds(at: Millis) -> Timestamp {
+    timestamp(at / 1000 * 1000)
+}
+
+pub(super) fn etag(value: &str) -> ETag {
+    ETag::Strong(value.to_owned())
+}
+
+/// Tags as the header `x-amz-tagging` has them: `a=1&b=2`.
+pub(super) fn header_tags(header: Option<&str>) -> Result<Tags, Failure> {
+    let pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes());
+    checked_tags(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())), MAX_TAGS)
+}
+
+/// Tags as a body has them.
+pub(super) fn body_tags(tags: Vec<Tag>, most: usize) -> Result<Tags, Failure> {
+    checked_tags(tags.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())), most)
+}
+
+pub(super) fn tag_set(tags: Tags) -> Vec<Tag> {
+    tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect()
+}
+
+fn checked_tags(pairs: impl Iterator<Item = (String, String)>, most: usize) -> Result<Tags, Failure> {
+    let mut tags = Tags::new();
+    for (key, value) in pairs {
+        if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) || value.chars().count() > MAX_TAG_VALUE {
+            return Err(Failure::InvalidTag(format!("the tag {key:?} is too long, or its key is empty")));
+        }
+        if tags.contains_key(&key) {
+            return Err(Failure::InvalidTag(format!("the tag {key:?} is given twice")));
+        }
+        tags.insert(key, value);
+    }
+    if tags.len() > most {
+        return Err(Failure::InvalidTag(format!("there are {} tags, and may be {most}", tags.len())));
+    }
+    Ok(tags)
+}
+
+/// The most tags on an object.
+pub(super) const OBJECT_TAGS: usize = MAX_TAGS;
+/// The most tags on a bucket.
+pub(super) const BUCKET_TAGS: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transport_encoding_is_not_the_objects() {
+        assert_eq!(without_chunked("aws-chunked"), None);
+        assert_eq!(without_chunked("aws-chunked,gzip").as_deref(), Some("gzip"));
+        assert_eq!(without_chunked("gzip").as_deref(), Some("gzip"));
+    }
+
+    #[test]
+    fn tags_are_checked() {
+        assert_eq!(header_tags(Some("a=1&b=x%20y")).unwrap()["b"], "x y");
+        assert!(header_tags(Some("a=1&a=2")).is_err());
+        assert!(header_tags(Some("=1")).is_err());
+        let many: Vec<String> = (0..11).map(|i| format!("k{i}=v")).collect();
+        assert!(header_tags(Some(&many.join("&"))).is_err());
+    }
+}

@@ -9,13 +9,14 @@
 //   #uploads li[data-upload]       one a file being sent; data-state: waiting | sending | working | held | done | failed;
 //                                  .name, .note (what went wrong, in words), progress,
 //                                  button[data-action=retry], button[data-action=dismiss]
-//   #photos li[data-image-id]      one a photo; data-resize and data-tag: pending | done | failed
-//     a.thumb                      links to the original, opens the viewer; img inside, img[data-loaded] once it shows
+//   #photos li.photo               one a photo: data-image-id; data-resize, data-tag, and data-state for both:
+//                                  pending | done | failed
+//     button.open                  opens the viewer; img.thumb inside, with data-loaded once it shows
 //     button.tag[data-tag-label]   searches for that tag; .tag-note says that tags are awaited or failed
 //   #photos[data-query]            the search that the photos shown answer ("" for all); [aria-busy] while a page is awaited
 //   #more                          the next page (also asked for by scrolling)
 //   dialog#viewer[open]            [data-image-id]; #viewer-image, #viewer-tags li[data-tag-label][data-score],
-//                                  #viewer-original, #viewer-problem,
+//                                  a[data-role=original], #viewer-problem,
 //                                  button[data-action=delete], then button[data-action=confirm-delete] or keep,
 //                                  button[data-action=previous|next|close]
 
@@ -163,7 +164,7 @@ function tileOf(record) {
   let tile = tiles.get(record.id);
   if (!tile) {
     tile = make("li", { class: "photo", "data-image-id": record.id },
-      make("a", { class: "thumb", href: `${imagePath(record.id)}/original` }), make("div", { class: "tags" }));
+      make("button", { class: "open", type: "button" }), make("div", { class: "tags" }));
     tiles.set(record.id, tile);
   }
   hear(record);
@@ -185,8 +186,9 @@ function hear(record) {
 function paintTile(tile, record) {
   tile.dataset.resize = stateOf(record.resize);
   tile.dataset.tag = stateOf(record.tag);
+  tile.dataset.state = ["pending", "failed"].find((state) => [tile.dataset.resize, tile.dataset.tag].includes(state)) ?? "done";
   tile.style.setProperty("--ratio", ratioOf(record).toFixed(4));
-  paintThumb(tile.querySelector(".thumb"), record);
+  paintThumb(tile.querySelector(".open"), record);
   const labels = tagsOf(record).slice(0, 4).map((tag) => tagButton(tag.label));
   tile.querySelector(".tags").replaceChildren(...(labels.length ? labels : [tagNote(record)]));
 }
@@ -200,39 +202,39 @@ function tagNote(record) {
   return make("span", { class: "tag-note", title: record.tag?.reason }, words);
 }
 
-function paintThumb(thumb, record) {
+function paintThumb(open, record) {
   const srcset = srcsetOf(record);
-  const image = thumb.querySelector("img");
+  const image = open.querySelector("img");
   if (srcset) {
     if (image?.getAttribute("srcset") === srcset) image.alt = altOf(record);
-    else showThumb(thumb, record, srcset);
+    else showThumb(open, record, srcset);
   } else if (stateOf(record.resize) === "failed") {
-    thumb.replaceChildren(failedPicture(record));
+    open.replaceChildren(failedPicture(record));
   } else if (previews.has(record.id)) {
-    if (!thumb.querySelector("canvas")) thumb.replaceChildren(drawn(record.id));
-    thumb.firstElementChild.setAttribute("aria-label", nameOf(record));
+    if (!open.querySelector("canvas")) open.replaceChildren(drawn(record.id));
+    open.firstElementChild.setAttribute("aria-label", nameOf(record));
   } else {
-    thumb.replaceChildren(make("span", { class: "waiting" }, `Making sizes of ${nameOf(record)}…`));
+    open.replaceChildren(make("span", { class: "waiting" }, `Making sizes of ${nameOf(record)}…`));
   }
 }
 
-function showThumb(thumb, record, srcset) {
+function showThumb(open, record, srcset) {
   const { url } = renditionsOf(record).at(-1);
-  const image = make("img", { alt: altOf(record), decoding: "async", draggable: "false" });
+  const image = make("img", { class: "thumb", alt: altOf(record), decoding: "async", draggable: "false" });
   let tries = 0;
   image.addEventListener("load", () => {
     image.dataset.loaded = "";
-    thumb.querySelector("canvas")?.remove();
+    open.querySelector("canvas")?.remove();
     previews.get(record.id)?.close();
     previews.delete(record.id);
   });
   image.addEventListener("error", () => {
     // One more try: a rendition may be asked for in the moment in which its worker is replaced.
     if (tries++ === 0) setTimeout(() => { image.srcset = ""; image.srcset = srcset; }, 3000);
-    else thumb.replaceChildren(failedPicture({ ...record, resize: { reason: "It could not be loaded." } }));
+    else open.replaceChildren(failedPicture({ ...record, resize: { reason: "It could not be loaded." } }));
   });
-  const canvas = thumb.querySelector("canvas");
-  thumb.replaceChildren(...(canvas ? [canvas, image] : [image]));
+  const canvas = open.querySelector("canvas");
+  open.replaceChildren(...(canvas ? [canvas, image] : [image]));
   image.loading = "lazy";
   image.sizes = `(max-width: 40rem) 60vw, ${Math.round(ratioOf(record) * 260)}px`;
   image.srcset = srcset;
@@ -260,6 +262,11 @@ function forget(id) {
   pending.delete(id);
   previews.get(id)?.close();
   previews.delete(id);
+}
+
+/** Takes a photo that is no longer there off the page. */
+function remove(id) {
+  forget(id);
   if (!grid.children.length && document.body.dataset.state === "ready") load();
 }
 
@@ -302,7 +309,7 @@ async function refresh(id) {
     if (pending.delete(id)) pending.add(id);
     return hear(record);
   } catch (problem) {
-    if (problem.status === 404) forget(id);
+    if (problem.status === 404) remove(id);
     return false;
   }
 }
@@ -538,9 +545,9 @@ async function deletePhoto() {
     button.disabled = false;
   }
   viewer.close();
-  forget(id);
+  remove(id);
   say("Photo deleted");
-  (neighbour?.querySelector(".thumb") ?? $("upload")).focus();
+  (neighbour?.querySelector(".open") ?? $("upload")).focus();
 }
 
 $("viewer-image").addEventListener("load", (event) => { event.target.dataset.loaded = ""; });
@@ -558,7 +565,7 @@ viewer.addEventListener("close", () => {
     if (history.state?.viewer) history.back();
     else history.replaceState(null, "", location.pathname + location.search);
   }
-  tile?.querySelector(".thumb").focus({ preventScroll: false });
+  tile?.querySelector(".open").focus();
 });
 
 // --------------------------------------------------------------------------------------------------------- uploads
@@ -796,13 +803,11 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
   const action = event.target.closest("[data-action]")?.dataset.action;
   const tag = event.target.closest("button.tag");
-  const thumb = event.target.closest("a.thumb");
+  const open = event.target.closest("button.open");
   if (action) ACTIONS[action]?.();
   else if (tag) searchFromTag(tag.dataset.tagLabel);
-  else if (thumb && plain) {
-    event.preventDefault();
-    openViewer(thumb.closest("[data-image-id]").dataset.imageId);
-  } else if (event.target.closest("a.brand") && plain) {
+  else if (open) openViewer(open.closest("[data-image-id]").dataset.imageId);
+  else if (event.target.closest("a.brand") && plain) {
     event.preventDefault();
     search("");
     window.scrollTo({ top: 0 });

@@ -26,6 +26,7 @@ const SEARCH_DELAY_MS = 180;
 const POLL = { first: 400, factor: 1.6, longest: 12_000, batch: 8 };
 const AUTOMATIC_TRIES = 4;
 const PREVIEW_WIDTH = 480;
+const LARGE_BYTES = 10_000_000;
 const PREVIEW_MAX_BYTES = 40 * 1024 * 1024;
 const SUGGESTIONS = ["animal", "bird", "food", "vehicle", "clothing", "furniture"];
 
@@ -98,7 +99,7 @@ function problemOf(status, body, retryAfter) {
   let detail = "";
   try {
     const problem = JSON.parse(body);
-    detail = String(problem.detail ?? problem.title ?? "");
+    detail = String(problem.detail ?? problem.title ?? "").replace(/\d{4,} bytes/, (bytes) => formatBytes(parseInt(bytes, 10)));
   } catch {
     // A proxy in between answers in its own words, which help nobody here.
   }
@@ -651,8 +652,14 @@ function send(upload) {
     if (upload.state === "sending") turn(upload, "working", "Sent, waiting for the site");
   });
   request.addEventListener("load", () => answered(upload, request));
-  request.addEventListener("error", () => refused(upload, problemOf(0, "")));
+  request.addEventListener("error", () => refused(upload, lost(file)));
   request.send(file);
+}
+
+/** A site that refuses a large body may end the connection before the browser has read why. */
+function lost(file) {
+  const detail = file.size > LARGE_BYTES ? `Or the photo is too large: it has ${formatBytes(file.size)}.` : "";
+  return new Problem(0, IN_WORDS[0], detail);
 }
 
 function answered(upload, request) {

@@ -95,6 +95,12 @@ const IN_WORDS = {
   504: "The site took too long to answer.",
 };
 
+/** The site's own words as a sentence. */
+function sentence(words) {
+  const text = words.trim();
+  return text ? text[0].toLocaleUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "";
+}
+
 function problemOf(status, body, retryAfter) {
   let detail = "";
   try {
@@ -104,7 +110,9 @@ function problemOf(status, body, retryAfter) {
     // A proxy in between answers in its own words, which help nobody here.
   }
   const title = IN_WORDS[status] ?? (status >= 500 ? "The site could not do that." : "The site refused that.");
-  return new Problem(status, title, detail === title ? "" : detail, waitOf(retryAfter));
+  // What is wrong with a file, the site says better than a title can.
+  if (detail && (status === 415 || status === 422)) return new Problem(status, sentence(detail));
+  return new Problem(status, title, sentence(detail), waitOf(retryAfter));
 }
 
 /** Retry-After is a number of seconds or a date. */
@@ -252,7 +260,7 @@ function drawn(id) {
 function failedPicture(record) {
   return make("span", { class: "broken" },
     make("strong", {}, "No picture to show"),
-    make("span", { class: "reason" }, record.resize?.reason || "Its sizes could not be made."),
+    make("span", { class: "reason" }, sentence(record.resize?.reason || "Its sizes could not be made")),
     make("span", { class: "name" }, nameOf(record)));
 }
 
@@ -487,7 +495,7 @@ function paintViewer(record) {
   image.hidden = !srcset;
   image.alt = altOf(record);
   $("viewer-wait").textContent = srcset ? ""
-    : stateOf(record.resize) === "failed" ? `No picture to show. ${record.resize?.reason ?? ""}` : "Its sizes are being made…";
+    : stateOf(record.resize) === "failed" ? `No picture to show. ${sentence(record.resize?.reason ?? "")}` : "Its sizes are being made…";
   $("viewer-original").href = `${imagePath(record.id)}/original`;
   $("viewer-sizes-block").hidden = !srcset;
   const sizes = new Map(renditions.map((rendition) => [rendition.width, rendition]));
@@ -504,7 +512,7 @@ function paintScores(record) {
   $("viewer-tag-state").textContent = tags.length ? "" : {
     pending: "Still being looked at.",
     done: "The model is not sure of anything in it.",
-    failed: `It could not be tagged. ${record.tag?.reason ?? ""}`,
+    failed: `It could not be tagged. ${sentence(record.tag?.reason ?? "")}`,
   }[stateOf(record.tag)] ?? "";
   $("viewer-tags").replaceChildren(...tags.map(({ label, score }) => {
     const percent = new Intl.NumberFormat(undefined, { style: "percent" }).format(score);

@@ -73,7 +73,7 @@ pub(crate) fn verify(request: &Parts, body: &[u8], credentials: &Credentials, no
         key = hmac(&key, part.as_bytes()).to_vec();
     }
     let expected = hex::encode(hmac(&key, to_sign.as_bytes()));
-    if equal(expected.as_bytes(), signature.signature.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
+    if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
 }
 
 /// A signature as the request carries it, in its header or in its query.
@@ -82,7 +82,7 @@ struct Signature {
     /// `date/region/service/aws4_request`
     scope: String,
     signed_headers: String,
-    signature: String,
+    value: String,
     /// `20261123T120000Z`
     date: String,
     /// How long it is good for, where it says so.
@@ -145,7 +145,7 @@ impl Signature {
             key_id: key_id.into(),
             scope: scope.into(),
             signed_headers: headers.into(),
-            signature: signature.into(),
+            value: signature.into(),
             date: date.into(),
             lifetime,
         })

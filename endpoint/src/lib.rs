@@ -24,7 +24,12 @@ mod sqs;
 mod store;
 mod wire;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +39,10 @@ pub use store::StoreError;
 
 use clock::SystemClock;
 use store::Store;
+
+/// How long opening waits for an endpoint that is just ending to let go of the directory, and how often it looks.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What an endpoint needs to know to start.
 #[derive(Debug, Clone)]
@@ -101,10 +110,7 @@ impl Endpoint {
     /// Opens or creates the store in the data directory and removes files that a crash left unfinished.
     pub async fn open(config: Config) -> Result<Endpoint, OpenError> {
         check(&config)?;
-        let directory = config.data_dir.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&directory))
-            .await
-            .map_err(|panic| StoreError::Io { what: "opening the store".into(), source: panic.into() })??;
+        let store = open_store(&config.data_dir).await?;
         let store = Arc::new(store);
         let services = route::Services::new(&config, Arc::clone(&store), Arc::new(SystemClock));
         Ok(Endpoint { services, store })
@@ -114,6 +120,19 @@ impl Endpoint {
     /// the store.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
         server::serve(self.services, self.store, listener, shutdown).await
+    }
+}
+
+/// Opens the store, waiting a little for an endpoint that is just ending to let go of the directory.
+async fn open_store(directory: &Path) -> Result<Store, StoreError> {
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let directory = directory.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&directory)).await;
+        match opened.map_err(|panic| StoreError::Io { what: "opening the store".into(), source: panic.into() })? {
+            Err(StoreError::Locked { .. }) if Instant::now() < give_up => tokio::time::sleep(LOCK_INTERVAL).await,
+            opened => return opened,
+        }
     }
 }
 

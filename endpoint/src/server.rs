@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{route::Services, store::Store};
 
 /// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long requests in flight may take to finish once the endpoint is told to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// More than any SDK sends; presigned URLs are the longest.

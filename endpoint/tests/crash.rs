@@ -12,10 +12,10 @@ use std::{
 
 use aws_sdk_s3::primitives::ByteStream;
 use decouple_endpoint::Endpoint;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Running, config, s3_for, sdk_for};
+use crate::support::{DEADLINE, Running, config, s3_for, sdk_for};
 
 /// Tells this binary that it is the child, and where to keep its data.
 const CHILD_DIRECTORY: &str = "ENDPOINT_CRASH_TEST_DIRECTORY";
@@ -26,6 +26,7 @@ const ENOUGH: usize = 300;
 
 /// Serves in the child; in an ordinary run there is nothing to serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the parent reads the address there")]
 async fn the_child_serves_until_it_is_killed() {
     let Some(directory) = std::env::var_os(CHILD_DIRECTORY).map(PathBuf::from) else { return };
     let endpoint = Endpoint::open(config(&directory)).await.unwrap();
@@ -75,9 +76,12 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
             (sender, acknowledged)
         });
     }
-    while count.load(Ordering::Relaxed) < ENOUGH {
-        tokio::task::yield_now().await;
-    }
+    let enough = async {
+        while count.load(Ordering::Relaxed) < ENOUGH {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, enough).await.unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 

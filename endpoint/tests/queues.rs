@@ -51,9 +51,10 @@ async fn a_message_goes_through_with_all_that_it_has() {
     let number = MessageAttributeValue::builder().data_type("Number.int").string_value("42").build().unwrap();
     let bytes = aws_sdk_sqs::primitives::Blob::new([0u8, 255]);
     let binary = MessageAttributeValue::builder().data_type("Binary").binary_value(bytes).build().unwrap();
-    let send = sqs.send_message().queue_url(&url).message_body("héllo <&> \u{1f600}\r\n");
+    let message = sqs.send_message().queue_url(&url).message_body("héllo <&> \u{1f600}\r\n");
     // The SDK itself verifies the digests of what it sends and receives.
-    let sent = send.message_attributes("count", number.clone()).message_attributes("raw", binary).send().await.unwrap();
+    let sent =
+        message.message_attributes("count", number.clone()).message_attributes("raw", binary).send().await.unwrap();
     let messages = receive(&sqs, &url, 0).await;
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!(message.body(), Some("héllo <&> \u{1f600}\r\n"));
@@ -206,9 +207,6 @@ async fn visibility_is_extended_and_given_up() {
     let first = receive(&sqs, &url, 0).await.remove(0).receipt_handle.unwrap();
     change(&first, 600).await.unwrap();
     assert!(receive(&sqs, &url, 0).await.is_empty());
-    let beyond = change(&first, 43_200).await;
-    // A message may stay hidden for twelve hours since it was received, and a little of that is over.
-    assert!(beyond.is_ok() || beyond.unwrap_err().code() == Some("InvalidParameterValue"));
     change(&first, 0).await.unwrap();
     let second = receive(&sqs, &url, 0).await.remove(0).receipt_handle.unwrap();
     assert!(change(&first, 0).await.unwrap_err().into_service_error().is_message_not_inflight());
@@ -259,7 +257,7 @@ async fn dead_letters_go_back_where_they_came_from() {
     assert_eq!(receive(&sqs, &url, 0).await.len(), 5);
     assert!(receive(&sqs, &url, 0).await.is_empty());
     let sources = sqs.list_dead_letter_source_queues().queue_url(&dead).send().await.unwrap();
-    assert_eq!(sources.queue_urls(), [url.clone()]);
+    assert_eq!(sources.queue_urls(), std::slice::from_ref(&url));
     assert_eq!(attribute(&sqs, &dead, QueueAttributeName::ApproximateNumberOfMessages).await, "5");
     sqs.start_message_move_task().source_arn(&arn).send().await.unwrap();
     let done = async {

@@ -1,6 +1,9 @@
 //! SNS by the official SDK, with the queues behind it.
 
-use aws_sdk_sns::{error::ProvideErrorMetadata, types::{MessageAttributeValue, PublishBatchRequestEntry}};
+use aws_sdk_sns::{
+    error::ProvideErrorMetadata,
+    types::{MessageAttributeValue, PublishBatchRequestEntry},
+};
 use serde_json::Value;
 
 use crate::support::{Running, fresh};
@@ -52,7 +55,8 @@ async fn topics_and_subscriptions_are_kept() {
     let queue = "arn:aws:sqs:us-east-1:000000000000:tasks";
     let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
     assert_eq!(sns.create_topic().name("images").send().await.unwrap().topic_arn, Some(topic.clone()));
-    let subscribe = || sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue).return_subscription_arn(true).send();
+    let subscribe =
+        || sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue).return_subscription_arn(true).send();
     let subscription = subscribe().await.unwrap().subscription_arn.unwrap();
     assert_eq!(subscribe().await.unwrap().subscription_arn, Some(subscription.clone()));
     let set = |name: &str, value: &str| {
@@ -70,7 +74,8 @@ async fn topics_and_subscriptions_are_kept() {
 
     let endpoint = Running::start(directory.path()).await;
     let sns = endpoint.sns().await;
-    let attributes = sns.get_subscription_attributes().subscription_arn(&subscription).send().await.unwrap().attributes.unwrap();
+    let attributes =
+        sns.get_subscription_attributes().subscription_arn(&subscription).send().await.unwrap().attributes.unwrap();
     assert_eq!(attributes["RawMessageDelivery"], "true");
     assert_eq!(attributes["Endpoint"], queue);
     let attributes = sns.get_topic_attributes().topic_arn(&topic).send().await.unwrap().attributes.unwrap();
@@ -108,7 +113,8 @@ async fn a_batch_and_a_structured_message() {
     let (sns, sqs) = (endpoint.sns().await, endpoint.sqs().await);
     let url = sqs.create_queue().queue_name("tasks").send().await.unwrap().queue_url.unwrap();
     let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
-    let subscribe = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint("arn:aws:sqs:us-east-1:000000000000:tasks");
+    let subscribe =
+        sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint("arn:aws:sqs:us-east-1:000000000000:tasks");
     subscribe.attributes("RawMessageDelivery", "true").send().await.unwrap();
     let entry = |id: &str, message: &str| {
         let entry = PublishBatchRequestEntry::builder().id(id).message(message).message_structure("json");

@@ -176,20 +176,17 @@ impl Sums {
 /// The checksum of an object made of parts, given theirs with their sizes.
 pub(super) fn join(algorithm: Algorithm, kind: Kind, parts: &[(String, u64)]) -> Checksum {
     let decoded = parts.iter().map(|(value, size)| (BASE64_STANDARD.decode(value).unwrap_or_default(), *size));
-    let value = match (kind, algorithm.crc()) {
-        (Kind::FullObject, Some(crc)) => {
-            let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-            let sums = decoded.map(|(bytes, size)| (number(&bytes), size));
-            let joined = sums
-                .reduce(|(first, length), (second, more)| (checksum_combine(crc, first, second, more), length + more));
-            let bytes = joined.map_or(0, |(sum, _)| sum).to_be_bytes();
-            BASE64_STANDARD.encode(&bytes[bytes.len() - algorithm.length()..])
-        }
-        _ => {
-            let mut digests = Digests::new(&[algorithm]);
-            decoded.for_each(|(bytes, _)| digests.update(&bytes));
-            format!("{}-{}", digests.finish().checksum(algorithm).value, parts.len())
-        }
+    let value = if let (Kind::FullObject, Some(crc)) = (kind, algorithm.crc()) {
+        let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
+        let sums = decoded.map(|(bytes, size)| (number(&bytes), size));
+        let joined =
+            sums.reduce(|(first, length), (second, more)| (checksum_combine(crc, first, second, more), length + more));
+        let bytes = joined.map_or(0, |(sum, _)| sum).to_be_bytes();
+        BASE64_STANDARD.encode(&bytes[bytes.len() - algorithm.length()..])
+    } else {
+        let mut digests = Digests::new(&[algorithm]);
+        decoded.for_each(|(bytes, _)| digests.update(&bytes));
+        format!("{}-{}", digests.finish().checksum(algorithm).value, parts.len())
     };
     Checksum { algorithm, kind, value }
 }

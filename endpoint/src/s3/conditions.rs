@@ -11,6 +11,7 @@ use super::{
 
 /// The conditions of a read.
 #[derive(Default)]
+#[expect(clippy::struct_field_names, reason = "these are the names of the headers")]
 pub(super) struct ReadConditions {
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,
@@ -68,18 +69,18 @@ fn matches(condition: &ETagCondition, tag: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn tag(value: &str) -> Option<ETagCondition> {
-        Some(ETagCondition::ETag(etag(value)))
+    fn tag(value: &str) -> ETagCondition {
+        ETagCondition::ETag(etag(value))
     }
 
     #[test]
     fn reads() {
         let check = |conditions: ReadConditions| conditions.check("a", 10_500);
         assert!(check(ReadConditions::default()).is_ok());
-        assert!(check(ReadConditions { if_match: tag("a"), ..ReadConditions::default() }).is_ok());
-        let failed = check(ReadConditions { if_match: tag("b"), ..ReadConditions::default() });
+        assert!(check(ReadConditions { if_match: Some(tag("a")), ..ReadConditions::default() }).is_ok());
+        let failed = check(ReadConditions { if_match: Some(tag("b")), ..ReadConditions::default() });
         assert!(matches!(failed, Err(Failure::PreconditionFailed(_))));
-        let same = check(ReadConditions { if_none_match: tag("a"), ..ReadConditions::default() });
+        let same = check(ReadConditions { if_none_match: Some(tag("a")), ..ReadConditions::default() });
         assert!(matches!(same, Err(Failure::NotModified)));
         let since = Some(whole_seconds(10_000));
         let unmodified = check(ReadConditions { if_modified_since: since.clone(), ..ReadConditions::default() });
@@ -87,8 +88,12 @@ mod tests {
         assert!(check(ReadConditions { if_unmodified_since: since.clone(), ..ReadConditions::default() }).is_ok());
         // The entity tag decides where both are given.
         assert!(
-            check(ReadConditions { if_none_match: tag("b"), if_modified_since: since, ..ReadConditions::default() })
-                .is_ok()
+            check(ReadConditions {
+                if_none_match: Some(tag("b")),
+                if_modified_since: since,
+                ..ReadConditions::default()
+            })
+            .is_ok()
         );
     }
 
@@ -97,7 +102,7 @@ mod tests {
         let only_new = WriteConditions { if_none_match: Some(ETagCondition::Any), if_match: None };
         assert!(only_new.check("k", None).is_ok());
         assert!(matches!(only_new.check("k", Some("a")), Err(Failure::PreconditionFailed(_))));
-        let only_this = WriteConditions { if_match: tag("a"), if_none_match: None };
+        let only_this = WriteConditions { if_match: Some(tag("a")), if_none_match: None };
         assert!(only_this.check("k", Some("a")).is_ok());
         assert!(matches!(only_this.check("k", Some("b")), Err(Failure::PreconditionFailed(_))));
         assert!(matches!(only_this.check("k", None), Err(Failure::NoSuchKey(_))));

@@ -149,12 +149,12 @@ pub(super) async fn receive(
     let blobs = Arc::clone(blobs);
     let writing = tokio::task::spawn_blocking(move || write(blobs, chunks, algorithm, besides));
     // On an error the channel closes without its end, and the writer leaves nothing.
-    let fed = pump(body, &feed).await;
+    let pumped = pump(body, &feed).await;
     drop(feed);
     let written = writing.await.map_err(|error| Failure::Io { what: "writing the object", source: error.into() })?;
-    let fed = fed?;
+    let size = pumped?;
     let received = written?.ok_or(Failure::IncompleteBody)?;
-    if expected.length.is_some_and(|length| length.unsigned_abs() != fed) {
+    if expected.length.is_some_and(|length| length.unsigned_abs() != size) {
         return Err(Failure::IncompleteBody);
     }
     expected.verify(&received)?;

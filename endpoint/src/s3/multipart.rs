@@ -26,10 +26,12 @@ use super::{
     conditions::ReadConditions,
     content::{self, Expected, Received},
     copy,
+    encoding::Encoder,
     error::Failure,
     facts::{Facts, Tags, etag, header_tags, timestamp},
-    listing::{Encoder, key_text, page_size},
+    listing::page_size,
     objects::Selection,
+    pages::key_text,
     rows::{existing_bucket, signed},
     write::{facts_of, refuse_unsupported},
 };

@@ -196,7 +196,7 @@ pub(super) fn save_object_tags(
     if changed == 0 { Err(Failure::NoSuchKey(key.to_owned())) } else { Ok(()) }
 }
 
-/// SQLite has signed integers only; no size comes near their end.
+/// `SQLite` has signed integers only; no size comes near their end.
 pub(super) fn signed(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }

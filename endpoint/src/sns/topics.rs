@@ -9,6 +9,8 @@ use crate::{json::Json, names::Names, store::Unit};
 use super::{AttributeMap, Sns, error::SnsError, paging};
 
 const MAX_NAME: usize = 256;
+/// What the name of a topic that keeps an order ends with.
+const FIFO_SUFFIX: &str = ".fifo";
 const MAX_TAGS: usize = 50;
 
 /// Attributes that can be set, and whether their value is JSON.
@@ -293,7 +295,7 @@ fn described(topic: Topic, names: &Names, subscriptions: i64) -> AttributeMap {
 }
 
 fn check_name(name: &str) -> Result<(), SnsError> {
-    if name.ends_with(".fifo") {
+    if name.strip_suffix(FIFO_SUFFIX).is_some() {
         return Err(SnsError::invalid(
             "Name",
             "FIFO topics are not offered by this endpoint: choose a name without .fifo",

@@ -114,7 +114,13 @@ fn delete(unit: &Unit<'_>, queue: &Queue, handle: &str) -> Result<(), SqsError> 
 }
 
 /// Hides the message of a handle for `timeout` seconds from now.
-fn hide(unit: &mut Unit<'_>, queue: &Queue, handle: &str, timeout: Option<i64>, now: Millis) -> Result<(), SqsError> {
+pub(super) fn hide(
+    unit: &mut Unit<'_>,
+    queue: &Queue,
+    handle: &str,
+    timeout: Option<i64>,
+    now: Millis,
+) -> Result<(), SqsError> {
     let receipt = decode(handle, queue)?;
     let timeout = within("VisibilityTimeout", timeout, 0, MAX_VISIBILITY)?;
     let timeout = timeout.ok_or(SqsError::MissingParameter("VisibilityTimeout"))?;

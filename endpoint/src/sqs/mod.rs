@@ -17,6 +17,8 @@ mod receive;
 mod rows;
 mod send;
 mod tags;
+#[cfg(test)]
+mod timing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +39,7 @@ pub(crate) use message::{MessageAttributes, check_attributes, check_body, size};
 pub(crate) use rows::{NewMessage, enqueue, find_queue};
 
 /// How often messages that nobody receives are looked through for old ones.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The service.
 pub(crate) struct Sqs {

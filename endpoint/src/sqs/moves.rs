@@ -66,13 +66,13 @@ pub(super) struct Cancelled {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Moves {
-    results: Vec<Task>,
+    results: Vec<Listed>,
 }
 
 /// A task as it is listed.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Task {
+struct Listed {
     #[serde(skip)]
     last_id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,9 +92,9 @@ struct Task {
 
 const COLUMNS: &str = "id, last_id, status, source_arn, destination, rate, moved, to_move, failure, started_ms";
 
-fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
+fn task(row: &Row<'_>) -> rusqlite::Result<Listed> {
     let (id, status, source_arn): (i64, String, String) = (row.get(0)?, row.get(2)?, row.get(3)?);
-    Ok(Task {
+    Ok(Listed {
         last_id: row.get(1)?,
         // Only a running task can be cancelled, so only it has a handle.
         task_handle: (status == "RUNNING").then(|| handle(id, &source_arn)),

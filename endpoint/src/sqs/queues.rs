@@ -20,6 +20,8 @@ use super::{
 };
 
 const MAX_NAME: usize = 80;
+/// What the name of a queue that keeps an order ends with.
+const FIFO_SUFFIX: &str = ".fifo";
 const MAX_PAGE: usize = 1000;
 
 #[derive(Deserialize)]
@@ -297,7 +299,7 @@ fn check_name(name: &str) -> Result<(), SqsError> {
     if name.is_empty() {
         return Err(SqsError::MissingParameter("QueueName"));
     }
-    if name.ends_with(".fifo") {
+    if name.strip_suffix(FIFO_SUFFIX).is_some() {
         return Err(invalid("FIFO queues are not offered by this endpoint: choose a name without .fifo"));
     }
     let valid = name.len() <= MAX_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

@@ -44,11 +44,11 @@ pub(super) struct ReceiveMessage {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Received {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    messages: Vec<Message>,
+    messages: Vec<Shown>,
 }
 
 #[derive(Serialize)]
-struct Message {
+struct Shown {
     #[serde(rename = "MessageId")]
     message_id: String,
     #[serde(rename = "ReceiptHandle")]
@@ -67,34 +67,34 @@ struct Message {
 
 /// What a receive asks of a queue.
 #[derive(Debug, Clone)]
-struct Request {
-    queue: String,
-    max: i64,
-    visibility: Option<i64>,
+pub(super) struct Request {
+    pub(super) queue: String,
+    pub(super) max: i64,
+    pub(super) visibility: Option<i64>,
 }
 
 /// A message as its row has it.
 #[derive(Debug)]
-struct Stored {
-    id: i64,
+pub(super) struct Stored {
+    pub(super) id: i64,
     message_id: String,
     body: String,
     attributes: MessageAttributes,
     trace_header: Option<String>,
     sender: String,
-    sent: Millis,
-    receive_count: i64,
+    pub(super) sent: Millis,
+    pub(super) receive_count: i64,
     first_received: Millis,
     dead_letter_from: Option<String>,
-    nonce: i64,
+    pub(super) nonce: i64,
 }
 
 /// What one look into a queue found.
-struct Taken {
-    queue: QueueId,
-    messages: Vec<Stored>,
+pub(super) struct Taken {
+    pub(super) queue: QueueId,
+    pub(super) messages: Vec<Stored>,
     /// When the next message that is hidden now becomes visible.
-    next_visible: Option<Millis>,
+    pub(super) next_visible: Option<Millis>,
     /// How long the queue lets a receive wait that does not say.
     default_wait: i64,
 }
@@ -184,7 +184,7 @@ impl Drop for InFlight {
 }
 
 /// Makes messages visible as if they had not been received.
-fn give_back(unit: &mut Unit<'_>, queue: QueueId, receipts: &[(i64, i64)]) -> Result<(), StoreError> {
+pub(super) fn give_back(unit: &mut Unit<'_>, queue: QueueId, receipts: &[(i64, i64)]) -> Result<(), StoreError> {
     let sql = "UPDATE message SET visible_ms = received_ms, receive_count = receive_count - 1 \
                WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3";
     for (id, nonce) in receipts {
@@ -194,7 +194,7 @@ fn give_back(unit: &mut Unit<'_>, queue: QueueId, receipts: &[(i64, i64)]) -> Re
     Ok(())
 }
 
-fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: Millis) -> Result<Taken, SqsError> {
+pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: Millis) -> Result<Taken, SqsError> {
     let queue = existing_queue(unit.connection(), &request.queue)?;
     expire(unit.connection(), &queue, now)?;
     let hidden_until = now + request.visibility.unwrap_or_else(|| queue.attributes.visibility()) * SECOND;
@@ -281,11 +281,11 @@ fn next_visible(unit: &Unit<'_>, queue: &Queue, now: Millis) -> Result<Option<Mi
 }
 
 impl Stored {
-    fn shown(self, queue: QueueId, input: &ReceiveMessage) -> Message {
+    fn shown(self, queue: QueueId, input: &ReceiveMessage) -> Shown {
         let receipt_handle = Receipt { queue, message: self.id, nonce: self.nonce }.encode();
         let attributes = self.system_attributes(input);
         let message_attributes = selected(&self.attributes, &input.message_attribute_names);
-        Message {
+        Shown {
             message_id: self.message_id,
             receipt_handle,
             md5_of_body: md5_of_body(&self.body),

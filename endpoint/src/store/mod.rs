@@ -1,4 +1,4 @@
-//! What is kept on disk: rows in SQLite, object bytes in files.
+//! What is kept on disk: rows in `SQLite`, object bytes in files.
 //!
 //! The store owns durability and knows no service: it runs units of work on one writer with group commit ([`writer`]),
 //! answers reads from separate connections, and keeps blobs ([`blobs`]). The SQL of a service lives with the service.
@@ -14,7 +14,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -28,10 +27,6 @@ pub(crate) use writer::Unit;
 
 use readers::Readers;
 use writer::Writer;
-
-/// How long opening waits for an endpoint that is just ending to let go of the directory.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +55,13 @@ pub enum StoreError {
         /// Why it failed.
         source: io::Error,
     },
-    /// SQLite refused.
+    /// `SQLite` refused.
     #[error("the database refused: {0}")]
     Database(#[from] rusqlite::Error),
     /// The transaction that held the change was not committed, so none of it happened.
     #[error("the change was not committed: {reason}")]
     NotCommitted {
-        /// What SQLite said.
+        /// What `SQLite` said.
         reason: String,
     },
     /// The store is closed, or its writer has died.
@@ -162,20 +157,14 @@ impl Store {
     }
 }
 
-/// Takes the directory for this process, waiting a little for one that is just ending.
+/// Takes the directory for this process.
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join("lock");
     let file = File::create(&path).map_err(StoreError::io(format!("creating {}", path.display())))?;
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(LOCK_INTERVAL),
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { directory: directory.to_owned() }),
-            Err(TryLockError::Error(source)) => {
-                return Err(StoreError::Io { what: format!("locking {}", path.display()), source });
-            }
-        }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { directory: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StoreError::Io { what: format!("locking {}", path.display()), source }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Connections that only read, beside the writer: SQLite's log lets them see the last commit without waiting for it.
+//! Connections that only read, beside the writer: `SQLite`'s log lets them see the last commit without waiting for it.
 
 use std::{
     path::PathBuf,

@@ -65,7 +65,7 @@ trait Task: Send {
 }
 
 struct Work<T, E, F> {
-    work: Option<F>,
+    closure: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -81,7 +81,7 @@ where
         if self.reply.is_closed() {
             return false;
         }
-        self.outcome = self.work.take().map(|work| work(unit));
+        self.outcome = self.closure.take().map(|work| work(unit));
         matches!(self.outcome, Some(Ok(_)))
     }
 
@@ -149,7 +149,7 @@ impl Writer {
         F: FnOnce(&mut Unit<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Box::new(Work { work: Some(work), outcome: None, reply }))?;
+        self.enqueue(Box::new(Work { closure: Some(work), outcome: None, reply }))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

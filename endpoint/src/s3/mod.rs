@@ -15,6 +15,7 @@ mod encoding;
 mod error;
 mod facts;
 mod host;
+mod keys;
 mod listing;
 mod multipart;
 mod objects;
@@ -29,7 +30,6 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use s3s::{
     Body,
-    auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},
 };
 
@@ -45,7 +45,7 @@ impl S3Front {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
         let mut builder = S3ServiceBuilder::new(Buckets { store, clock, names });
         let credentials = &config.credentials;
-        builder.set_auth(SimpleAuth::from_single(&credentials.access_key_id, credentials.secret_access_key.as_str()));
+        builder.set_auth(keys::OneKey::new(credentials));
         builder.set_host(host::LocalHosts);
         S3Front { service: builder.build() }
     }

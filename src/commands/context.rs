@@ -24,12 +24,12 @@ pub struct Context {
 impl Context {
     /// Returns the place of the environment that the flags name.
     pub(super) fn place(&self) -> Result<Place, Error> {
-        Ok(self.home()?.environment(&self.common.env))
+        Ok(Self::home()?.environment(&self.common.env))
     }
 
     /// Returns the place of an environment that must exist.
     pub(super) fn existing_place(&self) -> Result<Place, Error> {
-        self.refuse_aws(self.common.target)?;
+        Self::refuse_aws(self.common.target)?;
         let place = self.place()?;
         if place.exists() {
             return Ok(place);
@@ -41,7 +41,7 @@ impl Context {
     }
 
     /// Returns the directory of every local environment.
-    pub(super) fn home(&self) -> Result<Home, Error> {
+    pub(super) fn home() -> Result<Home, Error> {
         Home::find().map_err(|error| Error::new(Kind::Usage, error.to_string()))
     }
 
@@ -66,7 +66,7 @@ impl Context {
     }
 
     /// Says plainly that a target is not there.
-    pub(super) fn refuse_aws(&self, target: Option<Target>) -> Result<(), Error> {
+    pub(super) fn refuse_aws(target: Option<Target>) -> Result<(), Error> {
         if target == Some(Target::Aws) {
             return Err(Error::new(Kind::Usage, "the target `aws` is not part of this version")
                 .hint("use `--target local`, or set `target: local` in the blueprint"));
@@ -84,8 +84,11 @@ fn load_error(error: LoadError) -> Error {
     match error {
         LoadError::Invalid(diagnostics) => {
             let mistakes = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-            let files: Vec<&str> =
-                diagnostics.iter().filter_map(|diagnostic| diagnostic.place.as_ref()).map(|place| place.file.as_str()).collect();
+            let files: Vec<&str> = diagnostics
+                .iter()
+                .filter_map(|diagnostic| diagnostic.place.as_ref())
+                .map(|place| place.file.as_str())
+                .collect();
             let file = files.first().copied().unwrap_or("the blueprint");
             let plural = if mistakes == 1 { "mistake" } else { "mistakes" };
             let mut error = Error::new(Kind::Blueprint, format!("{mistakes} {plural} in {file}"));

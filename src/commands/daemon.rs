@@ -24,6 +24,10 @@ use crate::{
     reporter::Nobody,
 };
 
+/// What is logged where nobody says otherwise. The S3 library calls every answer that is no success an error, a missing
+/// key included.
+const LOGGED: &str = "info,s3s=off";
+
 /// Arguments of `daemon`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -37,7 +41,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<u8, Error> {
         .json()
         .flatten_event(true)
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_from_env("DECOUPLE_LOG").unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(EnvFilter::try_from_env("DECOUPLE_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED)))
         .init();
     // It leads no session when it was started in a group of its own; where it does already, nothing is to be done.
     let _leads_already = rustix::process::setsid();

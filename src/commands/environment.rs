@@ -28,8 +28,14 @@ pub(super) fn lock(place: &Place, verb: &str) -> Result<Lock, Error> {
     place.create().map_err(|error| Error::new(Kind::Failed, format!("{}: {error}", place.path().display())))?;
     let path = place.lock();
     let cannot = |error: std::io::Error| Error::new(Kind::Failed, format!("{}: {error}", path.display()));
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(cannot)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

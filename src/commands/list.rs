@@ -52,7 +52,7 @@ impl fmt::Display for List {
 
 /// Runs `list`.
 pub(super) async fn run(context: &Context, _arguments: &Arguments) -> Result<u8, Error> {
-    let home = context.home()?;
+    let home = Context::home()?;
     let names = home
         .environments()
         .map_err(|error| Error::new(Kind::Failed, format!("the environments cannot be listed: {error}")))?;

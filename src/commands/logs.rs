@@ -68,8 +68,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
 }
 
 fn check_part(place: &Place, part: &str) -> Result<(), Error> {
-    let mut known: Vec<String> =
-        Plan::read(&place.plan()).map(|plan| plan.groups.into_iter().map(|group| group.name).collect()).unwrap_or_default();
+    let mut known: Vec<String> = Plan::read(&place.plan())
+        .map(|plan| plan.groups.into_iter().map(|group| group.name).collect())
+        .unwrap_or_default();
     // Logs of a stage that the environment was in before are still there.
     known.extend(logs::directories(&place.logs()).unwrap_or_default());
     known.sort();
@@ -77,7 +78,8 @@ fn check_part(place: &Place, part: &str) -> Result<(), Error> {
     if known.iter().any(|name| name == part) {
         return Ok(());
     }
-    Err(Error::new(Kind::Usage, format!("there is no group `{part}`")).hint(format!("it is one of: {}", known.join(", "))))
+    Err(Error::new(Kind::Usage, format!("there is no group `{part}`"))
+        .hint(format!("it is one of: {}", known.join(", "))))
 }
 
 fn show(context: &Context, lines: &[Line], since: Option<Timestamp>) -> Result<(), Error> {

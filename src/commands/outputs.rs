@@ -26,7 +26,8 @@ pub(super) async fn run(context: &Context, _arguments: &Arguments) -> Result<u8,
     }
     match context.common.output {
         Output::Env => {
-            let identity = Identity::read(&place.identity()).map_err(|error| Error::new(Kind::Failed, error.to_string()))?;
+            let identity =
+                Identity::read(&place.identity()).map_err(|error| Error::new(Kind::Failed, error.to_string()))?;
             context.ui.line(&shell(&report.outputs, &identity))?;
         }
         Output::Github => context.ui.line(&github(&report.outputs))?,

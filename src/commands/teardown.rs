@@ -44,7 +44,10 @@ impl fmt::Display for TornDown {
         match &self.kept {
             Some(directory) => {
                 writeln!(f, "{env} is stopped; photos, records and logs are kept in {directory}")?;
-                write!(f, "Go on with them: decouple up --env {env}. Remove them: decouple teardown --env {env} --delete-data")
+                write!(
+                    f,
+                    "Go on with them: decouple up --env {env}. Remove them: decouple teardown --env {env} --delete-data"
+                )
             }
             None => write!(f, "{env} is stopped and its data is removed"),
         }

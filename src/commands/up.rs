@@ -65,7 +65,7 @@ impl fmt::Display for Up {
 /// Runs `up`.
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
     let loaded = context.blueprint(None)?;
-    context.refuse_aws(Some(loaded.blueprint.target))?;
+    Context::refuse_aws(Some(loaded.blueprint.target))?;
     let place = context.place()?;
     let plan = plan(context, &loaded, &place)?;
     let held = lock(&place, "up")?;
@@ -86,7 +86,11 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
 }
 
 /// Asks the background process to run the plan.
-pub(super) async fn apply(place: &Place, plan: Plan, progress: &Arc<dyn Reporter>) -> Result<impl fmt::Display + Serialize + use<>, Error> {
+pub(super) async fn apply(
+    place: &Place,
+    plan: Plan,
+    progress: &Arc<dyn Reporter>,
+) -> Result<impl fmt::Display + Serialize + use<>, Error> {
     let (env, stage) = (plan.environment.clone(), plan.stage.clone());
     match client::ask(place, &Request::Apply { plan: Box::new(plan) }, progress.as_ref()).await {
         Ok(Answer::Applied { outputs, changed }) => {
@@ -142,7 +146,8 @@ async fn cancel(context: &Context, place: &Place, fresh: bool) -> Error {
 fn plan(context: &Context, loaded: &Loaded, place: &Place) -> Result<Plan, Error> {
     let topology = blueprint::lower(&loaded.blueprint, &context.common.env);
     let program = program(topology.artifact().and_then(|artifact| artifact.program.as_deref()))?;
-    let version = sha256(&program).map_err(|error| Error::new(Kind::Failed, format!("{}: {error}", program.display())))?;
+    let version =
+        sha256(&program).map_err(|error| Error::new(Kind::Failed, format!("{}: {error}", program.display())))?;
     let machine = Machine {
         data: &place.data(),
         program: &program,
@@ -156,7 +161,8 @@ fn plan(context: &Context, loaded: &Loaded, place: &Place) -> Result<Plan, Error
 /// What workers are given of the user's own environment: where ONNX Runtime is, and how to log in to a database of the
 /// user's, so that no password need stand in the blueprint.
 fn passed(loaded: &Loaded) -> BTreeMap<String, String> {
-    let database: &[&str] = if loaded.blueprint.catalog.url.is_some() { &["PGPASSWORD", "PGPASSFILE", "PGSSLMODE"] } else { &[] };
+    let database: &[&str] =
+        if loaded.blueprint.catalog.url.is_some() { &["PGPASSWORD", "PGPASSFILE", "PGSSLMODE"] } else { &[] };
     let names = ["ORT_DYLIB_PATH"].iter().chain(database);
     names.filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?))).collect()
 }
@@ -180,5 +186,5 @@ fn program(own: Option<&str>) -> Result<PathBuf, Error> {
 fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hasher.finalize()))
 }

@@ -17,7 +17,7 @@ pub struct Arguments {
 
 #[derive(Serialize)]
 struct Valid {
-    valid: bool,
+    result: &'static str,
     name: String,
     stage: &'static str,
     target: &'static str,
@@ -34,7 +34,7 @@ impl fmt::Display for Valid {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
     let loaded = context.blueprint(arguments.file.as_deref())?;
     context.ui.result(&Valid {
-        valid: true,
+        result: "valid",
         name: loaded.blueprint.name,
         stage: loaded.blueprint.stage.name(),
         target: loaded.blueprint.target.name(),

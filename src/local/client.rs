@@ -109,7 +109,8 @@ pub async fn start(place: &Place) -> Result<(), ClientError> {
 
 /// Waits until the background process has ended, after it said that all is stopped.
 pub async fn wait_until_gone(place: &Place) -> Result<(), ClientError> {
-    let cannot = |source| ClientError::Io { what: format!("{} cannot be locked", place.daemon_lock().display()), source };
+    let cannot =
+        |source| ClientError::Io { what: format!("{} cannot be locked", place.daemon_lock().display()), source };
     let lock = match OpenOptions::new().write(true).open(place.daemon_lock()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         lock => lock.map_err(cannot)?,

@@ -190,10 +190,7 @@ mod tests {
         let mut follower = Follower::new(root.path(), None);
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
         let first = texts(follower.next_lines().unwrap());
-        assert_eq!(
-            first,
-            ["2026-11-23T12:00:00Z hello", "{\"timestamp\":\"2026-11-23T12:00:01Z\"}", "  continued"]
-        );
+        assert_eq!(first, ["2026-11-23T12:00:00Z hello", "{\"timestamp\":\"2026-11-23T12:00:01Z\"}", "  continued"]);
         fs::OpenOptions::new().append(true).open(&web).unwrap().write_all(b" a line\n").unwrap();
         assert_eq!(texts(follower.next_lines().unwrap()), ["2026-11-23T12:00:02Z half a line"]);
         assert!(follower.next_lines().unwrap().is_empty());

@@ -67,11 +67,15 @@ pub(crate) async fn end_all(directory: &Path, patience: Duration) -> io::Result<
         }
     }
     let count = left.len();
-    left.iter().for_each(|(_, process)| terminate(process.pid));
+    for (_, process) in &left {
+        terminate(process.pid);
+    }
     let deadline = tokio::time::Instant::now() + patience;
     while left.iter().any(|(_, process)| process.runs()) {
         if tokio::time::Instant::now() >= deadline {
-            left.iter().filter(|(_, process)| process.runs()).for_each(|(_, process)| kill(process.pid));
+            for (_, process) in left.iter().filter(|(_, process)| process.runs()) {
+                kill(process.pid);
+            }
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

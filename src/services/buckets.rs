@@ -8,11 +8,7 @@ pub async fn ensure_bucket(clients: &Clients, name: &str) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(error) => {
             let error = error.into_service_error();
-            if error.is_bucket_already_owned_by_you() {
-                Ok(())
-            } else {
-                Err(Error::new(name, "CreateBucket", error))
-            }
+            if error.is_bucket_already_owned_by_you() { Ok(()) } else { Err(Error::new(name, "CreateBucket", error)) }
         }
     }
 }

@@ -93,12 +93,7 @@ async fn arn(clients: &Clients, name: &str, url: &str) -> Result<String, Error> 
 }
 
 /// Returns the ARN of a queue.
-pub(super) async fn attribute(
-    clients: &Clients,
-    name: &str,
-    url: &str,
-    attribute: Attribute,
-) -> Result<String, Error> {
+pub(super) async fn attribute(clients: &Clients, name: &str, url: &str, attribute: Attribute) -> Result<String, Error> {
     let answer = clients
         .sqs
         .get_queue_attributes()

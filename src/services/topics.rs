@@ -61,8 +61,7 @@ pub async fn subscriptions(clients: &Clients, topic: &str) -> Result<Vec<(String
     let mut pages = clients.sns.list_subscriptions_by_topic().topic_arn(topic).into_paginator().send();
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
-        let page =
-            page.map_err(|error| Error::new(topic, "ListSubscriptionsByTopic", error.into_service_error()))?;
+        let page = page.map_err(|error| Error::new(topic, "ListSubscriptionsByTopic", error.into_service_error()))?;
         let both = page.subscriptions.unwrap_or_default().into_iter();
         found.extend(both.filter_map(|subscription| Some((subscription.subscription_arn?, subscription.endpoint?))));
     }

@@ -50,12 +50,12 @@ pub fn shorten(name: &str, longest: usize) -> String {
         return name.to_owned();
     }
     let digest = Sha256::digest(name.as_bytes());
-    let hash: String = digest.iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
+    let hash = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     let mut end = longest.saturating_sub(HASH + 1);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}-{hash}", name[..end].trim_end_matches('-'))
+    format!("{}-{hash:08x}", name[..end].trim_end_matches('-'))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::{
 pub use progress::Progress;
 
 /// How to speak to whoever runs the command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the terminal")]
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
     output: Output,

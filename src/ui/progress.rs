@@ -108,7 +108,8 @@ impl Reporter for Lines {
                     State::Failed => "failed",
                 };
                 // While a part is worked on, only that it is matters here, unless more was asked for.
-                let said = if state == State::Working && !self.verbose { word.to_owned() } else { format!("{word} {detail}") };
+                let said =
+                    if state == State::Working && !self.verbose { word.to_owned() } else { format!("{word} {detail}") };
                 let again = lock(&self.last).insert(part.clone(), said.clone()).is_some_and(|last| last == said);
                 if !again {
                     let seconds = self.started.elapsed().as_secs_f32();

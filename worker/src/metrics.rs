@@ -41,7 +41,9 @@ impl Metrics {
     pub(crate) fn render(&self) -> String {
         let counts = self.lock();
         let mut text = String::new();
-        text.push_str("# HELP decouple_requests_total HTTP requests by status.\n# TYPE decouple_requests_total counter\n");
+        text.push_str(
+            "# HELP decouple_requests_total HTTP requests by status.\n# TYPE decouple_requests_total counter\n",
+        );
         for (status, count) in &counts.requests {
             line(&mut text, &format!("decouple_requests_total{{status=\"{status}\"}} {count}"));
         }
@@ -49,7 +51,9 @@ impl Metrics {
         for ((kind, outcome), job) in &counts.jobs {
             line(&mut text, &format!("decouple_jobs_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} {}", job.count));
         }
-        text.push_str("# HELP decouple_job_seconds_total Time spent on jobs.\n# TYPE decouple_job_seconds_total counter\n");
+        text.push_str(
+            "# HELP decouple_job_seconds_total Time spent on jobs.\n# TYPE decouple_job_seconds_total counter\n",
+        );
         for ((kind, outcome), job) in &counts.jobs {
             let seconds = job.seconds;
             line(&mut text, &format!("decouple_job_seconds_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} {seconds}"));

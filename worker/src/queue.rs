@@ -33,8 +33,14 @@ impl QueueError {
 pub(crate) enum Outbox {
     /// Nowhere: this worker does the work itself.
     Inline,
-    Queue { client: aws_sdk_sqs::Client, url: String },
-    Topic { client: aws_sdk_sns::Client, arn: String },
+    Queue {
+        client: aws_sdk_sqs::Client,
+        url: String,
+    },
+    Topic {
+        client: aws_sdk_sns::Client,
+        arn: String,
+    },
 }
 
 impl Outbox {

@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use crate::local::group::UnderWay;
 
 /// A client or an instance that sends nothing for so long is given up on.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What can go wrong with a body on its way.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +94,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut shared = self.lock();
         let frame = ready!(shared.body.poll(context));
         if let Some(Ok(frame)) = &frame {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Counts per second for a minute.
-const SECONDS: u64 = 60;
+const SECONDS: usize = 60;
 
 /// A count of the last minute.
 #[derive(Debug)]
@@ -18,20 +18,20 @@ pub struct Rate {
 #[derive(Debug)]
 struct Counts {
     /// The second that was counted last, since the start.
-    now: u64,
-    per_second: [u64; SECONDS as usize],
+    now: usize,
+    per_second: [u64; SECONDS],
 }
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { start: Instant::now(), counts: Mutex::new(Counts { now: 0, per_second: [0; SECONDS as usize] }) }
+        Self { start: Instant::now(), counts: Mutex::new(Counts { now: 0, per_second: [0; SECONDS] }) }
     }
 }
 
 impl Rate {
     /// Counts one.
     pub fn count(&self) {
-        self.with(|counts| counts.per_second[(counts.now % SECONDS) as usize] += 1);
+        self.with(|counts| counts.per_second[counts.now % SECONDS] += 1);
     }
 
     /// Returns the sum of the last minute.
@@ -42,16 +42,16 @@ impl Rate {
     fn with<T>(&self, f: impl FnOnce(&mut Counts) -> T) -> T {
         // Numbers stay numbers, whatever became of the thread that held the lock.
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.advance(self.start.elapsed().as_secs());
+        counts.advance(usize::try_from(self.start.elapsed().as_secs()).unwrap_or(usize::MAX));
         f(&mut counts)
     }
 }
 
 impl Counts {
     /// Forgets the seconds that lie a minute back.
-    fn advance(&mut self, now: u64) {
+    fn advance(&mut self, now: usize) {
         for second in (self.now + 1)..=now.min(self.now + SECONDS) {
-            self.per_second[(second % SECONDS) as usize] = 0;
+            self.per_second[second % SECONDS] = 0;
         }
         self.now = now.max(self.now);
     }

@@ -55,17 +55,13 @@ async fn pass_on(mut client: TcpStream, targets: Targets) {
 async fn connect(targets: &Targets) -> Option<(TcpStream, Target)> {
     let mut tried = Vec::new();
     while let Some(target) = targets.choose(&tried) {
-        match TcpStream::connect(("127.0.0.1", target.port)).await {
-            Ok(stream) => {
-                // It only makes small answers wait; without it they merely take longer.
-                let _slower = stream.set_nodelay(true);
-                return Some((stream, target));
-            }
-            Err(_) => {
-                targets.refused(target.port);
-                tried.push(target.port);
-            }
+        if let Ok(stream) = TcpStream::connect(("127.0.0.1", target.port)).await {
+            // It only makes small answers wait; without it they merely take longer.
+            let _slower = stream.set_nodelay(true);
+            return Some((stream, target));
         }
+        targets.refused(target.port);
+        tried.push(target.port);
     }
     None
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A group that is not healthy by then has failed.
-const HEALTHY: Duration = Duration::from_secs(60);
+const HEALTHY: Duration = Duration::from_mins(1);
 
 /// A plan could not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +83,8 @@ impl Environment {
         running.plan = Some(plan.clone());
         running.scaling = Some(scaled.clone());
         let groups = running.groups.values().cloned().collect();
-        let served = plan.balancer.group.clone();
         drop(running);
-        scaling::start(self.requests(), groups, served, clients, addresses, scaled);
+        scaling::start(self.requests(), groups, &plan.balancer.group, &clients, &addresses, &scaled);
         Ok(true)
     }
 
@@ -208,7 +207,7 @@ async fn wait(running: &RunningGroup, reporter: &dyn Reporter) -> Result<(), App
         }
     };
     let settled = tokio::select! {
-        settled = running.group.settled(&running.spec.version, HEALTHY) => settled,
+        settled = running.group.settled(HEALTHY) => settled,
         () = follow => Ok(()),
     };
     let healthy = running.group.state().borrow().healthy();

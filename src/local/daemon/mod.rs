@@ -58,14 +58,16 @@ pub async fn run(place: Place, shutdown: CancellationToken) -> Result<(), Daemon
     let in_place = |what: &str| io_error(format!("{what} in {}", place.path().display()));
     place.create().map_err(in_place("the directories cannot be made"))?;
     let _lock = lock(&place)?;
-    let ended =
-        process::end_all(&place.instances(), LEFT_BEHIND).await.map_err(in_place("what was left behind cannot be ended"))?;
+    let ended = process::end_all(&place.instances(), LEFT_BEHIND)
+        .await
+        .map_err(in_place("what was left behind cannot be ended"))?;
     if ended > 0 {
         tracing::info!(ended, "ended workers that were left behind");
     }
     let mut identity =
         Identity::read_or_create(&place.identity()).map_err(in_place("the identity cannot be read or written"))?;
-    let listener = listen::endpoint(identity.endpoint_port).await.map_err(io_error("the endpoint finds no free port"))?;
+    let listener =
+        listen::endpoint(identity.endpoint_port).await.map_err(io_error("the endpoint finds no free port"))?;
     let port = listener.local_addr().map_err(io_error("the endpoint's socket has no address"))?.port();
     if identity.endpoint_port != Some(port) {
         identity.endpoint_port = Some(port);

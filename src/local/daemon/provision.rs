@@ -22,8 +22,7 @@ pub(super) async fn all(
     plan: &Plan,
     reporter: &dyn Reporter,
 ) -> Result<Addresses, Failure> {
-    let (queue_urls, ()) =
-        tokio::try_join!(queues(clients, plan, reporter), bucket(clients, plan, reporter))?;
+    let (queue_urls, ()) = tokio::try_join!(queues(clients, plan, reporter), bucket(clients, plan, reporter))?;
     let topic_arn = topic(clients, plan, &queue_urls, reporter).await?;
     Ok(Addresses { access, queue_urls, topic_arn })
 }
@@ -35,11 +34,7 @@ async fn bucket(clients: &Clients, plan: &Plan, reporter: &dyn Reporter) -> Resu
     Ok(())
 }
 
-async fn queues(
-    clients: &Clients,
-    plan: &Plan,
-    reporter: &dyn Reporter,
-) -> Result<BTreeMap<String, String>, Failure> {
+async fn queues(clients: &Clients, plan: &Plan, reporter: &dyn Reporter) -> Result<BTreeMap<String, String>, Failure> {
     let made = try_join_all(plan.queues.iter().map(|queue| async move {
         let part = PartId::new(PartKind::Queue, &queue.name);
         let url = services::ensure_queue(clients, &settings(queue)).await.map_err(of_part(&part))?;

@@ -171,12 +171,7 @@ async fn oldest_messages(endpoint_port: u16) -> BTreeMap<String, u64> {
     queues.into_iter().map(|queue| (queue.name, queue.oldest_seconds)).collect()
 }
 
-async fn queue_part(
-    clients: &Clients,
-    queue: &QueuePlan,
-    addresses: &Addresses,
-    ages: &BTreeMap<String, u64>,
-) -> Part {
+async fn queue_part(clients: &Clients, queue: &QueuePlan, addresses: &Addresses, ages: &BTreeMap<String, u64>) -> Part {
     let looked = async {
         let url = addresses.queue_urls.get(&queue.name).map(String::as_str).unwrap_or_default();
         let depth = services::depth(clients, url).await?;
@@ -189,8 +184,7 @@ async fn queue_part(
     match looked.await {
         Ok((depth, dead)) => {
             let oldest_seconds = ages.get(&queue.queue).copied().unwrap_or(0);
-            let detail =
-                Detail::Queue { visible: depth.visible, in_flight: depth.in_flight, oldest_seconds, dead };
+            let detail = Detail::Queue { visible: depth.visible, in_flight: depth.in_flight, oldest_seconds, dead };
             let (health, reason) = if dead == 0 {
                 (Health::Ok, None)
             } else {

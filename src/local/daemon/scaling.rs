@@ -1,7 +1,7 @@
 //! Follows the load of every group and sets how many instances it should have.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,10 +27,10 @@ pub(super) type Requests = Box<dyn Fn() -> u64 + Send + Sync>;
 pub(super) fn start(
     requests: Requests,
     groups: Vec<RunningGroup>,
-    served: String,
-    clients: Clients,
-    addresses: Addresses,
-    end: CancellationToken,
+    served: &str,
+    clients: &Clients,
+    addresses: &Addresses,
+    end: &CancellationToken,
 ) {
     let requests = Arc::new(requests);
     for running in groups {
@@ -85,7 +85,7 @@ impl Environment {
     /// Returns a reader of the balancer's rate. It outlives the balancer: a later one's rate is read by the same reader.
     pub(super) fn requests(&self) -> Requests {
         let rate = self.running().balancer.as_ref().map(|running| running.balancer.rate());
-        let rate = rate.map(|rate| Arc::downgrade(&rate)).unwrap_or_else(Weak::new);
+        let rate = rate.map(|rate| Arc::downgrade(&rate)).unwrap_or_default();
         Box::new(move || rate.upgrade().map_or(0, |rate| rate.last_minute()))
     }
 }

@@ -45,7 +45,7 @@ const MISSED_UNHEALTHY: u32 = 2;
 /// So many before it is ended, to be replaced.
 const MISSED_REPLACED: u32 = 8;
 /// An instance that never answered in this time is ended, to be replaced.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// What the supervisor holds of an instance.
 pub(super) struct Handle {
@@ -74,7 +74,7 @@ pub(super) struct Placement {
 /// Starts a process. Its end is returned by the future.
 pub(super) fn start(
     spec: &Spec,
-    placement: Placement,
+    placement: &Placement,
 ) -> io::Result<(Handle, impl Future<Output = Ended> + Send + use<>)> {
     let port = free_port()?;
     let mut child = spawn(spec, &placement.id, port)?;
@@ -201,7 +201,8 @@ impl Watched {
                 (Err(error), _) => error.to_string(),
             };
             let tail = logs::tail(&logs::file(&self.spec.logs, &view.id), 5);
-            let said = if tail.is_empty() { String::new() } else { format!("; the end of its log:\n{}", tail.join("\n")) };
+            let said =
+                if tail.is_empty() { String::new() } else { format!("; the end of its log:\n{}", tail.join("\n")) };
             format!("{} ended ({how}){said}", view.id)
         });
         Ended { id: view.id.clone(), ran: self.started.elapsed(), failure }

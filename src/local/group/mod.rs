@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,10 @@ pub struct State {
     pub instances: Vec<Instance>,
     /// Why the last instance that ended by itself did so, while its group is not yet what is wanted.
     pub failure: Option<String>,
+    /// How many in a row could not start.
+    pub(in crate::local) failures: u32,
+    /// Which of the specifications that were given it is about, counted from 0.
+    pub(in crate::local) generation: u64,
 }
 
 impl State {
@@ -132,10 +136,15 @@ impl Drop for UnderWay {
 pub struct Group {
     orders: mpsc::UnboundedSender<Order>,
     state: watch::Receiver<State>,
+    /// Counts the specifications that were given.
+    generation: Arc<AtomicU64>,
 }
 
+/// So many instances in a row that cannot start are taken for a specification that cannot.
+const HOPELESS: u32 = 5;
+
 enum Order {
-    Run(Box<Spec>),
+    Run(Box<Spec>, u64),
     Want(u32),
     Stop(oneshot::Sender<()>),
 }
@@ -151,7 +160,7 @@ impl Group {
         let (orders, received) = mpsc::unbounded_channel();
         let (publish, state) = watch::channel(State { desired, version: spec.version.clone(), ..State::default() });
         tokio::spawn(supervisor::run(spec, desired, received, publish));
-        Self { orders, state }
+        Self { orders, state, generation: Arc::default() }
     }
 
     /// Returns the group's state, and follows it.
@@ -161,7 +170,8 @@ impl Group {
 
     /// Replaces every instance by one of another specification, new ones first.
     pub fn run(&self, spec: Spec) {
-        self.order(Order::Run(Box::new(spec)));
+        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
+        self.order(Order::Run(Box::new(spec), generation));
     }
 
     /// Sets how many instances are wanted.
@@ -177,30 +187,33 @@ impl Group {
         let _ended = stopped.await;
     }
 
-    /// Waits until all that are wanted serve, at the version that is wanted, and none of an older one is left.
-    pub async fn settled(&self, version: &str, deadline: Duration) -> Result<(), NotHealthy> {
+    /// Waits until all that are wanted serve, as the last specification says, and none of an older one is left. It gives
+    /// up when that cannot be: after the deadline, or when one instance after the other fails to start.
+    pub async fn settled(&self, deadline: Duration) -> Result<(), NotHealthy> {
+        let wanted = self.generation.load(Ordering::Acquire);
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| {
-            state.version == version
-                && state.healthy() >= state.desired
-                && state.instances.iter().all(|instance| instance.phase == Phase::InService)
+            let current = state.generation == wanted;
+            let serving = state.healthy() >= state.desired
+                && state.instances.iter().all(|instance| instance.phase == Phase::InService);
+            current && (serving || state.failures >= HOPELESS)
         });
         match tokio::time::timeout(deadline, settled).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(state)) if state.failures < HOPELESS => Ok(()),
             Ok(Err(_)) => Err(NotHealthy("the group was stopped".to_owned())),
-            Err(_) => Err(NotHealthy(self.why(deadline))),
+            Ok(Ok(state)) => Err(why(&state, "its instances do not start")),
+            Err(_) => Err(why(&self.state.borrow(), &format!("not healthy after {} s", deadline.as_secs()))),
         }
-    }
-
-    fn why(&self, deadline: Duration) -> String {
-        let state = self.state.borrow();
-        let waiting = state.instances.iter().find_map(|instance| instance.reason.clone());
-        let reason = state.failure.clone().or(waiting).unwrap_or_else(|| "no instance says why".to_owned());
-        format!("{} of {} healthy after {} s: {reason}", state.healthy(), state.desired, deadline.as_secs())
     }
 
     /// A group that has ended takes no orders, and needs none.
     fn order(&self, order: Order) {
         drop(self.orders.send(order));
     }
+}
+
+fn why(state: &State, what: &str) -> NotHealthy {
+    let waiting = state.instances.iter().find_map(|instance| instance.reason.clone());
+    let reason = state.failure.clone().or(waiting).unwrap_or_else(|| "no instance says why".to_owned());
+    NotHealthy(format!("{what}: {reason}"))
 }

@@ -84,9 +84,9 @@ async fn wait_until(when: Option<Instant>) {
 impl Supervisor {
     fn take(&mut self, order: Option<Order>) {
         match order {
-            Some(Order::Run(spec)) => {
+            Some(Order::Run(spec, generation)) => {
                 self.spec = *spec;
-                self.generation += 1;
+                self.generation = generation;
                 self.failure = None;
                 self.backoff = Backoff::default();
             }
@@ -121,7 +121,7 @@ impl Supervisor {
             if !self.backoff.may_start() {
                 break;
             }
-            match instance::start(&self.spec, self.place()) {
+            match instance::start(&self.spec, &self.place()) {
                 Ok((handle, end)) => {
                     self.instances.push(handle);
                     started.push(end);
@@ -135,9 +135,15 @@ impl Supervisor {
         }
         let surplus = current.saturating_sub(self.desired);
         let newest_first = self.instances.iter().rev();
-        newest_first.filter(|one| staying(one) && one.generation == self.generation).take(surplus as usize).for_each(drain);
+        newest_first
+            .filter(|one| staying(one) && one.generation == self.generation)
+            .take(surplus as usize)
+            .for_each(drain);
         if self.serving() >= self.desired {
             self.failure = None;
+            if self.backoff.until.is_none() {
+                self.backoff = Backoff::default();
+            }
             self.instances.iter().filter(|one| staying(one) && one.generation < self.generation).for_each(drain);
         }
         started
@@ -176,6 +182,8 @@ impl Supervisor {
             version: self.spec.version.clone(),
             instances: self.instances.iter_mut().map(|instance| instance.view.borrow_and_update().clone()).collect(),
             failure: self.failure.clone(),
+            failures: self.backoff.failures,
+            generation: self.generation,
         });
     }
 
@@ -202,6 +210,7 @@ impl Supervisor {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "`Iterator::filter` hands out references to references")]
 fn staying(instance: &&Handle) -> bool {
     !instance.drain.is_cancelled()
 }
@@ -270,7 +279,7 @@ mod tests {
             let pause = backoff.until().unwrap() - Instant::now();
             assert!(pause >= last && pause <= LONGEST_BACKOFF);
             assert!(!backoff.may_start());
-            last = pause.min(LONGEST_BACKOFF - Duration::from_secs(1));
+            last = pause.min(LONGEST_BACKOFF.checked_sub(Duration::from_secs(1)).unwrap());
         }
         backoff.failed(SHORT_RUN);
         assert!(backoff.may_start());

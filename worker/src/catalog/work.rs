@@ -131,11 +131,12 @@ impl Catalog {
 
     /// Returns photos that have been in a state other than `stored` since before a time.
     pub(crate) async fn stuck(&self, state: &str, before: i64) -> Result<Vec<String>, CatalogError> {
-        let rows = sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 ORDER BY changed_at LIMIT 100")
-            .bind(state)
-            .bind(before)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 ORDER BY changed_at LIMIT 100")
+                .bind(state)
+                .bind(before)
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
     }
 
@@ -171,7 +172,6 @@ impl Catalog {
     }
 }
 
-/// Results as JSON, or nothing where there are none.
-fn json<T: serde::Serialize>(results: &[T]) -> Option<String> {
-    Some(serde_json::to_string(results).expect("results have string keys and no failing field"))
+fn json<T: serde::Serialize>(results: &[T]) -> String {
+    serde_json::to_string(results).expect("results have string keys and no failing field")
 }

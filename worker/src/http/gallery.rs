@@ -1,10 +1,10 @@
-//! The gallery: three files that are part of the program.
+//! The gallery: a few files that are part of the program.
 
 use axum::response::{IntoResponse, Response};
 use http::header;
 
 /// Nothing is loaded from anywhere else, and no script or style stands in the page itself.
-const POLICY: &str = "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'";
 
 pub(super) async fn page() -> Response {
@@ -17,6 +17,10 @@ pub(super) async fn script() -> Response {
 
 pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", include_str!("../../gallery/style.css"))
+}
+
+pub(super) async fn icon() -> Response {
+    file("image/svg+xml", include_str!("../../gallery/favicon.svg"))
 }
 
 fn file(content_type: &'static str, content: &'static str) -> Response {

@@ -107,7 +107,9 @@ async fn object(
     };
     set(header::ETAG, &etag);
     set(header::CACHE_CONTROL, FOR_EVER);
-    if !etag.is_empty() && text(header::IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag)) {
+    if !etag.is_empty()
+        && text(header::IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag))
+    {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     set(header::CONTENT_TYPE, content_type);

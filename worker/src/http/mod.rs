@@ -45,13 +45,13 @@ struct App {
 }
 
 fn router(app: App) -> Router {
-    let mut router =
-        Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    let mut router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
     if app.site.config.role.serves() {
         router = router
             .route("/", get(gallery::page))
             .route("/app.js", get(gallery::script))
             .route("/style.css", get(gallery::style))
+            .route("/favicon.svg", get(gallery::icon))
             .route("/images", get(images::list).post(upload::upload))
             .route("/images/{id}", get(images::get).delete(images::delete))
             .route("/images/{id}/original", get(images::original))

@@ -11,7 +11,9 @@ pub(super) enum Problem {
     NotFound(String),
     MethodNotAllowed,
     BadRequest(String),
-    TooLarge { limit: usize },
+    TooLarge {
+        limit: usize,
+    },
     NotAnImage(String),
     Unprocessable(String),
     RangeNotSatisfiable,

@@ -81,7 +81,8 @@ async fn receive(request: Request, limit: usize) -> Result<File, Problem> {
         of_form(request, limit).await?
     } else {
         let (parts, body) = request.into_parts();
-        let content = axum::body::to_bytes(body, limit.saturating_add(1)).await.map_err(|error| broken(&error, limit))?;
+        let content =
+            axum::body::to_bytes(body, limit.saturating_add(1)).await.map_err(|error| broken(&error, limit))?;
         File { name: names::of(&parts.headers, parts.uri.query()), content }
     };
     if file.content.len() > limit {

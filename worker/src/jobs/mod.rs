@@ -133,7 +133,12 @@ impl Jobs {
         Ok(())
     }
 
-    async fn resized(&self, id: &str, outcome: &Part<crate::record::Rendition>, began: Instant) -> Result<(), JobError> {
+    async fn resized(
+        &self,
+        id: &str,
+        outcome: &Part<crate::record::Rendition>,
+        began: Instant,
+    ) -> Result<(), JobError> {
         let there = self.catalog.resized(id, outcome).await?;
         if !there {
             // The photo was removed meanwhile; what was just stored would be left behind.

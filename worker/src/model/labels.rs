@@ -5,7 +5,7 @@ use super::ModelError;
 /// One class of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Label {
-    pub(super) label: String,
+    pub(super) name: String,
     pub(super) synonyms: Vec<String>,
     /// What it is a kind of, the nearest first.
     pub(super) broader: Vec<String>,
@@ -26,10 +26,14 @@ impl Labels {
                 return Err(ModelError::Labels(format!("line {} has no index, id and label", number + 1)));
             };
             if index != labels.len() {
-                return Err(ModelError::Labels(format!("line {} has index {index}, expected {}", number + 1, labels.len())));
+                return Err(ModelError::Labels(format!(
+                    "line {} has index {index}, expected {}",
+                    number + 1,
+                    labels.len()
+                )));
             }
             labels.push(Label {
-                label: label.trim().to_owned(),
+                name: label.trim().to_owned(),
                 synonyms: list(columns.next()),
                 broader: list(columns.next()),
             });
@@ -58,11 +62,14 @@ mod tests {
 
     #[test]
     fn a_table_is_read_and_a_broken_line_is_named() {
-        let labels = Labels::parse("index\twnid\tlabel\tsynonyms\tbroader\n0\tn1\ttench\ttench, Tinca\tfish, animal\n1\tn2\teft\n");
+        let labels = Labels::parse(
+            "index\twnid\tlabel\tsynonyms\tbroader\n0\tn1\ttench\ttench, Tinca\tfish, animal\n1\tn2\teft\n",
+        );
         let labels = labels.unwrap();
         assert_eq!(labels.get(0).broader, ["fish", "animal"]);
         assert_eq!(labels.get(1).synonyms, [""; 0]);
-        for (broken, line) in [("h\n0\tn\n", "line 2"), ("h\n0\tn\ta\n2\tn\tb\n", "line 3"), ("h\nx\tn\ta\n", "line 2")] {
+        for (broken, line) in [("h\n0\tn\n", "line 2"), ("h\n0\tn\ta\n2\tn\tb\n", "line 3"), ("h\nx\tn\ta\n", "line 2")]
+        {
             assert!(Labels::parse(broken).unwrap_err().to_string().contains(line));
         }
     }

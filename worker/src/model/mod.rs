@@ -58,7 +58,8 @@ pub struct Tagger {
 impl Tagger {
     /// Loads the built-in model, or the user's own.
     pub fn load(settings: &Tagging) -> Result<Self, ModelError> {
-        let read = |path: &str| std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source });
+        let read =
+            |path: &str| std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source });
         let own = settings.model.as_deref().map(read).transpose()?;
         let labels = match settings.labels.as_deref().map(read).transpose()? {
             Some(text) => Labels::parse(&String::from_utf8_lossy(&text))?,
@@ -96,7 +97,7 @@ mod tests {
 
     fn best(labels: &Labels, probabilities: &[f32]) -> (String, f32) {
         let best = (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap();
-        (labels.get(best).label.clone(), probabilities[best])
+        (labels.get(best).name.clone(), probabilities[best])
     }
 
     const PHOTOS: [(&[u8], &str, f32); 4] = [
@@ -109,8 +110,9 @@ mod tests {
     #[test]
     fn both_engines_give_the_expected_answers() {
         let labels = Labels::parse(LABELS).unwrap();
-        let runtime = engine::runtime_path()
-            .expect("ONNX Runtime's library is beside the tests' executables or in ORT_DYLIB_PATH: scripts/setup onnxruntime");
+        let runtime = engine::runtime_path().expect(
+            "ONNX Runtime's library is beside the tests' executables or in ORT_DYLIB_PATH: scripts/setup onnxruntime",
+        );
         for engine in [Engine::onnx_runtime(&runtime, MODEL).unwrap(), Engine::tract(MODEL).unwrap()] {
             for (photo, label, score) in PHOTOS {
                 let (found, probability) = best(&labels, &probabilities(&engine, photo));

@@ -16,14 +16,15 @@ pub(super) fn of(labels: &Labels, probabilities: &[f32], threshold: f32, max_tag
     let mut broader: BTreeMap<&str, Broader> = BTreeMap::new();
     let mut tags = Vec::new();
     let mut terms = BTreeSet::new();
-    for (index, probability) in probabilities.iter().copied().enumerate().filter(|(_, probability)| *probability > 0.0) {
+    for (index, probability) in probabilities.iter().copied().enumerate().filter(|(_, probability)| *probability > 0.0)
+    {
         let label = labels.get(index);
         for (distance, term) in label.broader.iter().enumerate() {
             broader.entry(term).or_default().add(probability, distance);
         }
         if probability >= threshold {
-            tags.push(Tag { label: label.label.clone(), score: probability });
-            let names = label.synonyms.iter().chain([&label.label]);
+            tags.push(Tag { label: label.name.clone(), score: probability });
+            let names = label.synonyms.iter().chain([&label.name]);
             terms.extend(names.flat_map(|name| words(name)));
         }
     }

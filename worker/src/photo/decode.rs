@@ -30,7 +30,8 @@ pub fn decode(content: &[u8]) -> Result<Photo, PhotoError> {
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| cut_off(&error).unwrap_or_else(|| broken(error)))?;
+    let mut decoded =
+        DynamicImage::from_decoder(decoder).map_err(|error| cut_off(&error).unwrap_or_else(|| broken(error)))?;
     decoded.apply_orientation(orientation);
     let rgb = flatten(decoded);
     let (width, height) = rgb.dimensions();

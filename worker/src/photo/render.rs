@@ -59,8 +59,8 @@ fn resize(source: &Photo, width: u32, height: u32) -> Result<Photo, PhotoError> 
 
 fn resize_with(source: &Photo, width: u32, height: u32, options: &ResizeOptions) -> Result<Photo, PhotoError> {
     let broken = |error: &dyn std::fmt::Display| PhotoError::Broken(format!("it cannot be resized: {error}"));
-    let from = ImageRef::new(source.width, source.height, &source.pixels, PixelType::U8x3)
-        .map_err(|error| broken(&error))?;
+    let from =
+        ImageRef::new(source.width, source.height, &source.pixels, PixelType::U8x3).map_err(|error| broken(&error))?;
     let mut to = Image::new(width, height, PixelType::U8x3);
     Resizer::new().resize(&from, &mut to, options).map_err(|error| broken(&error))?;
     Ok(Photo { width, height, pixels: to.into_vec() })
@@ -94,11 +94,15 @@ pub fn model_input(photo: &Photo) -> Result<Vec<f32>, PhotoError> {
     let side = f64::from(photo.width.min(photo.height)) * f64::from(SIDE) / OF;
     let side = side.max(1.0);
     let (left, top) = ((f64::from(photo.width) - side) / 2.0, (f64::from(photo.height) - side) / 2.0);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-        .crop(left.max(0.0), top.max(0.0), side.min(f64::from(photo.width)), side.min(f64::from(photo.height)));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).crop(
+        left.max(0.0),
+        top.max(0.0),
+        side.min(f64::from(photo.width)),
+        side.min(f64::from(photo.height)),
+    );
     let middle = resize_with(photo, SIDE, SIDE, &options)?;
-    let channel = |offset: usize| middle.pixels.iter().skip(offset).step_by(3).map(|value| (f32::from(*value) - 127.0) / 128.0);
+    let channel =
+        |offset: usize| middle.pixels.iter().skip(offset).step_by(3).map(|value| (f32::from(*value) - 127.0) / 128.0);
     Ok((0..3).flat_map(channel).collect())
 }
 

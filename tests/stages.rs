@@ -22,13 +22,16 @@ async fn a_photo_goes_through(stage: &str, accepted: u16) {
         let bytes = answer.bytes().await.expect("the rendition is served whole");
         assert_eq!(bytes.len() as u64, rendition["bytes"].as_u64().expect("a size"));
     }
-    assert_eq!(site.search("animal").await, [id.clone()]);
+    assert_eq!(site.search("animal").await, [id.as_str()]);
     assert_eq!(site.search("espresso").await, [""; 0]);
 
     healthy(&env, stage).await;
     // A second `up` changes nothing and still says where things are.
     let again = env.ok(&["up", "--stage", stage, "--output", "json"]).await.json();
-    assert_eq!((again["changed"].clone(), again["outputs"]["url"].clone()), (Value::Bool(false), site.url.clone().into()));
+    assert_eq!(
+        (again["changed"].clone(), again["outputs"]["url"].clone()),
+        (Value::Bool(false), site.url.clone().into())
+    );
 
     let gone = site.client.delete(site.at(&format!("/images/{id}"))).send().await.expect("the site answers");
     assert_eq!(gone.status().as_u16(), 204);

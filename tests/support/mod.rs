@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A condition that does not hold by then will not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -119,12 +119,18 @@ impl Drop for TestEnv {
             let name = environment.file_name().to_string_lossy().into_owned();
             if std::thread::panicking() {
                 let log = std::fs::read_to_string(environment.path().join("daemon.log")).unwrap_or_default();
-                println!("{name}: the end of daemon.log:\n{}", end(&log));
+                say(&format!("{name}: the end of daemon.log:\n{}", end(&log)));
             }
             let torn = self.command(&["teardown", "--env", &name, "--delete-data", "--yes", "--quiet"]).output();
             drop(torn);
         }
     }
+}
+
+/// A failed test's last words.
+#[expect(clippy::print_stdout, reason = "the test runner shows what a failed test prints")]
+fn say(words: &str) {
+    println!("{words}");
 }
 
 fn end(log: &str) -> String {

@@ -34,18 +34,18 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Makes an error.
     pub fn error(message: impl Into<String>, place: Option<Place>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place, help: None }
+        Self { severity: Severity::Error, message: printable(message.into()), place, help: None }
     }
 
     /// Makes a warning.
     pub fn warning(message: impl Into<String>, place: Option<Place>) -> Self {
-        Self { severity: Severity::Warning, message: message.into(), place, help: None }
+        Self { severity: Severity::Warning, message: printable(message.into()), place, help: None }
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(printable(help.into()));
         self
     }
 
@@ -140,6 +140,21 @@ pub(super) fn dotted(pointer: &str) -> String {
     out
 }
 
+/// Writes control characters as YAML would: a key from the file must not break the line or reach the terminal.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().fold(String::new(), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
 /// Masks the password of every URL in a line, with as many characters, so that columns stay right.
 pub(super) fn mask(line: &str) -> String {
     let mut out = String::new();
@@ -147,8 +162,7 @@ pub(super) fn mask(line: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(after.len());
-        let (url, further) = after.split_at(end);
+        let (url, further) = after.split_at(end_of_url(before, after));
         let (authority, path) = url.split_at(url.rfind('@').unwrap_or(0));
         match authority.split_once(':') {
             Some((user, password)) => {
@@ -163,6 +177,17 @@ pub(super) fn mask(line: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Finds where the text ends that a URL begins: at its quote or, without one, at a comment. Not at a space: a password with
+/// a space in it makes no URL, and must not be shown for that.
+fn end_of_url(before: &str, after: &str) -> usize {
+    let scheme = before.trim_end_matches("://").trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '+');
+    let end = match scheme.chars().next_back() {
+        Some(quote @ ('"' | '\'')) => after.find(quote),
+        _ => after.find(" #"),
+    };
+    end.unwrap_or(after.len())
 }
 
 /// `PostgreSQL` takes a password among the parameters, too.
@@ -195,10 +220,19 @@ mod tests {
             ("url: postgres://h/d?user=m&password=abc&x=1", "url: postgres://h/d?user=m&password=***&x=1"),
             ("url: postgres://me@host:5432/db", "url: postgres://me@host:5432/db"),
             ("url: \"postgres://m:ü@h\" x://", "url: \"postgres://m:*@h\" x://"),
+            ("url: \"postgres://me:a b@h/d\" # me@home", "url: \"postgres://me:***@h/d\" # me@home"),
+            ("url: postgres://me:a b@h/d # me@home", "url: postgres://me:***@h/d # me@home"),
+            ("{ url: 'postgres://me:ab@h', x: y@z }", "{ url: 'postgres://me:**@h', x: y@z }"),
             ("name: photos", "name: photos"),
         ] {
             assert_eq!(mask(line), masked);
         }
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let diagnostic = Diagnostic::error("no `a\n\u{1b}[2J`", None).help("ü\t");
+        assert_eq!((diagnostic.message.as_str(), diagnostic.help.as_deref()), (r"no `a\n\u{1b}[2J`", Some(r"ü\t")));
     }
 
     #[test]

@@ -155,13 +155,16 @@ fn stage(user: &Value, places: &Places, selection: &Selection<'_>, diagnostics: 
 fn base(stage: Stage, user: &Value) -> Value {
     let read = |stage| yaml::parse(built_in(stage), stage.name()).map(|document| document.value).unwrap_or_default();
     let mut base = read(stage);
-    for section in ["groups", "queues"] {
-        let Some(written) = user.get(section).and_then(Value::as_object) else { continue };
-        for role in Role::ALL.into_iter().filter(|role| !stage.roles().contains(role)) {
-            let home = Stage::ALL.into_iter().find(|stage| stage.roles().contains(&role));
-            let Some(home) = home.filter(|_| written.contains_key(role.name())) else { continue };
-            let Some(default) = read(home).get(section).and_then(|all| all.get(role.name())).cloned() else { continue };
-            merge::over(&mut base, &serde_json::json!({ section: { role.name(): default } }));
+    let sections = ["groups", "queues"];
+    for role in Role::ALL.into_iter().filter(|role| !stage.roles().contains(role)) {
+        let home = Stage::ALL.into_iter().find(|stage| stage.roles().contains(&role));
+        // A group and its queue are checked against each other, so either brings both.
+        let written = sections.iter().any(|section| user.get(section).and_then(|all| all.get(role.name())).is_some());
+        let Some(defaults) = home.filter(|_| written).map(read) else { continue };
+        for section in sections {
+            if let Some(default) = defaults.get(section).and_then(|all| all.get(role.name())) {
+                merge::over(&mut base, &serde_json::json!({ section: { role.name(): default } }));
+            }
         }
     }
     base
@@ -184,11 +187,12 @@ fn drop_foreign(
             let pointer = join(&join("", section), role.name());
             let known = section == "groups" || role.consumes();
             if known && selection.stage.is_none() && user.pointer(&pointer).is_some_and(|value| !value.is_null()) {
-                let names: Vec<&str> = stage.roles().iter().map(|role| role.name()).collect();
+                let has = |role: &&Role| section == "groups" || role.consumes();
+                let names: Vec<&str> = stage.roles().iter().filter(has).map(|role| role.name()).collect();
                 let message = format!("stage `{}` has no {thing} `{role}`: it is left out", stage.name());
                 diagnostics.push(
                     Diagnostic::warning(message, places.key(&pointer).cloned())
-                        .help(format!("its groups are {}", structure::list(&names, "and"))),
+                        .help(format!("its {section}: {}", structure::list(&names, "and"))),
                 );
             }
         }

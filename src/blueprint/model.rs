@@ -29,8 +29,9 @@ pub struct Blueprint {
     pub target: Target,
     /// How long the environment lives before `decouple gc` may tear it down, such as `4h` or `7d`. Without it: until you tear it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-range" = ["1m", "365d"]))]
     pub ttl: Option<Span>,
-    /// Tags of everything that is provisioned.
+    /// Tags of everything that is provisioned: 45 at most, and no key that begins with `aws:`.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// Environment variables of every worker, beside those that decouple sets itself (`DECOUPLE_...`).
@@ -119,6 +120,7 @@ pub struct Group {
     /// When instances are added and removed.
     pub scaling: Scaling,
     /// Longest that one photo may take. A queue's `visibility_timeout` must be longer.
+    #[schemars(extend("x-range" = ["1s", "6h"]))]
     pub job_timeout: Span,
 }
 
@@ -183,11 +185,14 @@ pub struct Scaling {
     pub requests_per_target: Option<u32>,
     /// Consumers: the longest that a photo should wait in the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-range" = ["1s", "14d"]))]
     pub target_latency: Option<Span>,
     /// Consumers: how long one photo takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-range" = ["1s", "6h"]))]
     pub time_per_message: Option<Span>,
     /// How long there must be less to do before an instance is removed.
+    #[schemars(extend("x-range" = ["1s", "7d"]))]
     pub scale_in_after: Span,
 }
 
@@ -211,12 +216,14 @@ pub struct Queues {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Queue {
-    /// How long a received task is hidden from other workers; at most 12h. Six times a typical job is a good value.
+    /// How long a received task is hidden from other workers. Longer than the group's `job_timeout`; six times a typical job is a good value.
+    #[schemars(extend("x-range" = ["1s", "12h"]))]
     pub visibility_timeout: Span,
     /// How often a task is tried before it goes to the dead-letter queue.
     #[schemars(range(min = 1, max = 1000))]
     pub max_receives: u32,
-    /// How long a task is kept; from 1m to 14d. Dead letters are kept for 14 days, so keep this shorter.
+    /// How long a task is kept. Dead letters are kept for 14 days, counted from the first sending: this must be shorter.
+    #[schemars(extend("x-range" = ["1m", "14d"]))]
     pub retention: Span,
 }
 
@@ -284,8 +291,10 @@ pub struct Balancer {
     /// Address ranges that may connect, such as `203.0.113.0/24`. The local target listens on loopback and nothing else.
     pub allow: Vec<String>,
     /// Largest upload, such as `25MB`.
+    #[schemars(extend("x-range" = ["1KB", "1GB"]))]
     pub max_upload: Bytes,
     /// How long a worker that is going away may finish its requests.
+    #[schemars(extend("x-range" = ["0s", "1h"]))]
     pub deregistration_delay: Span,
 }
 
@@ -306,7 +315,7 @@ pub enum BalancerKind {
 pub struct Network {
     /// How instances reach AWS: `public` addresses without an inbound rule (cheapest), one `nat` gateway, or interface `endpoints`.
     pub egress: Egress,
-    /// Address range of the network that is made. Not used with `vpc`.
+    /// Address range of the network that is made, from /16 to /24. Not used with `vpc`.
     pub cidr: String,
     /// A network of yours. It needs `public_subnets` and `private_subnets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -132,20 +132,40 @@ fn kind(pointer: &str) -> String {
         let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
         return names.join(", ");
     }
-    let limit = |name: &str| part.get(name).map(super::structure::number);
-    let range = match (limit("minimum"), limit("maximum")) {
-        (Some(least), Some(most)) => format!(", {least} to {most}"),
-        _ => String::new(),
-    };
     match part.get("type").and_then(Value::as_str) {
-        Some("integer") => format!("whole number{range}"),
-        Some("number") => format!("number{range}"),
-        Some("array") => "list".to_owned(),
+        Some("integer") => format!("whole number{}", limits(part, "minimum", "maximum")),
+        Some("number") => format!("number{}", limits(part, "minimum", "maximum")),
+        Some("array") => list(part),
         Some("object") => "map of texts".to_owned(),
-        Some("string") => match part.get("examples").and_then(|all| all.get(0)).and_then(Value::as_str) {
-            Some(example) => format!("such as `{example}`"),
-            None => "text".to_owned(),
-        },
+        Some("string") => text(part),
+        _ => String::new(),
+    }
+}
+
+fn text(part: &Value) -> String {
+    if let Some((least, most)) = schema::range(part) {
+        return format!("`{least}` to `{most}`");
+    }
+    let words = part.get("patternErrorMessage").and_then(Value::as_str).unwrap_or_default();
+    let words = words.trim_start_matches("must be ").trim_start_matches("must have ");
+    if words.is_empty() { "text".to_owned() } else { words.to_owned() }
+}
+
+fn list(part: &Value) -> String {
+    let items = part.get("items").unwrap_or(&Value::Null);
+    let kind = match items.get("type").and_then(Value::as_str) {
+        Some("integer") => format!("whole numbers{}", limits(items, "minimum", "maximum")),
+        _ => "texts".to_owned(),
+    };
+    let counts = limits(part, "minItems", "maxItems");
+    let counts = counts.trim_start_matches(", ");
+    if counts.is_empty() { format!("list of {kind}") } else { format!("list of {counts} {kind}") }
+}
+
+fn limits(part: &Value, least: &str, most: &str) -> String {
+    let limit = |name: &str| part.get(name).map(super::structure::number);
+    match (limit(least), limit(most)) {
+        (Some(least), Some(most)) => format!(", {least} to {most}"),
         _ => String::new(),
     }
 }

@@ -48,6 +48,12 @@ pub(super) fn described(pointer: &str) -> Option<&'static str> {
     beside.or_else(|| part(pointer)?.get("description")?.as_str())
 }
 
+/// Returns the least and the most that a quantity may be, as the schema's part for it says.
+pub(super) fn range(part: &Value) -> Option<(&str, &str)> {
+    let range = part.get("x-range")?;
+    Some((range.get(0)?.as_str()?, range.get(1)?.as_str()?))
+}
+
 /// Follows a reference; what stands beside one (a description) is found on the referring side only.
 fn resolve(part: &'static Value) -> Option<&'static Value> {
     match part.get("$ref").and_then(Value::as_str) {

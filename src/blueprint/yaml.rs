@@ -50,11 +50,36 @@ fn options() -> Options {
 }
 
 fn syntax(error: &Error, lines: &Lines<'_>) -> Diagnostic {
+    let place = error.location().and_then(|location| lines.place(location));
+    if let Some(words) = in_plain_words(error) {
+        return Diagnostic::error(words, place);
+    }
     let text = error.to_string();
     // The place is shown beside the message; the parser says it in the message as well.
     let message = text.split(" at line ").next().unwrap_or(&text).lines().next().unwrap_or_default();
-    let place = error.location().and_then(|location| lines.place(location));
     Diagnostic::error(format!("this is not valid YAML: {message}"), place)
+}
+
+/// Says what the parser says to programmers only: names of its functions and options, or counts of its own.
+fn in_plain_words(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::MultipleDocuments { .. } => "a blueprint is one YAML document, and here a second one begins",
+        Error::UnknownAnchor { .. } => "there is no anchor of this name above; an alias repeats what `&name` marks",
+        Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands within the value that it repeats",
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a map, or a list of maps",
+        Error::NonFiniteFloat { .. } => "this number is too large, or no number at all",
+        Error::BinaryNotUtf8 { .. } | Error::InvalidBinaryBase64 { .. } => {
+            "a blueprint has no use for `!!binary` values"
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "this file is nested too deeply or holds too much, aliases followed, to be a blueprint"
+        }
+        Error::AliasError { error, .. } => return in_plain_words(error),
+        _ => return None,
+    })
 }
 
 /// One value of a file.
@@ -254,6 +279,18 @@ mod tests {
     fn an_empty_file_says_nothing() {
         for text in ["", "\n", "# only\n  # comments", "   "] {
             assert_eq!(parse(text, "f.yaml").unwrap().value, json!({}), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn merge_keys_fill_in_what_a_map_does_not_say() {
+        for text in [
+            "a: &a { x: 1, y: { z: 2 } }\nb:\n  <<: *a\n  x: 3\n",
+            "a: &a { x: 1, y: { z: 2 } }\nb: { x: 3, <<: *a }\n",
+        ] {
+            let document = parse(text, "f.yaml").unwrap();
+            assert_eq!(document.value, json!({"a": {"x": 1, "y": {"z": 2}}, "b": {"x": 3, "y": {"z": 2}}}));
+            assert_eq!(document.diagnostics, []);
         }
     }
 

@@ -6,6 +6,7 @@ mod catalog;
 mod groups;
 mod network;
 mod queues;
+mod ranges;
 mod site;
 mod stores;
 
@@ -14,9 +15,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{
-    diagnostic::{Diagnostic, Place, Places, dotted},
+    diagnostic::{Diagnostic, Place, Places},
     model::Stage,
-    quantity::{Bytes, Span},
+    quantity::Span,
 };
 
 /// Finds everything in a whole blueprint that cannot work.
@@ -28,6 +29,7 @@ pub(super) fn check(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let mut subject = Subject { blueprint, places, base_dir, diagnostics };
+    ranges::check(&mut subject);
     site::check(&mut subject);
     groups::check(&mut subject, stage);
     queues::check(&mut subject);
@@ -61,10 +63,6 @@ impl<'a> Subject<'a> {
         self.text(pointer)?.parse().ok()
     }
 
-    fn bytes(&self, pointer: &str) -> Option<Bytes> {
-        self.text(pointer)?.parse().ok()
-    }
-
     fn list(&self, pointer: &str) -> &'a [Value] {
         self.get(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
@@ -73,32 +71,36 @@ impl<'a> Subject<'a> {
         self.get(pointer).and_then(Value::as_object).into_iter().flatten()
     }
 
+    /// Returns a length of time that is within its field's limits. Another one is told already, and compares with nothing.
+    fn sound_span(&self, pointer: &str) -> Option<Span> {
+        ranges::is_within(pointer, self.text(pointer)?)?.then(|| self.span(pointer))?
+    }
+
     /// Returns the place of the first of several values that the file itself says.
     fn place(&self, pointers: &[&str]) -> Option<Place> {
         let said = pointers.iter().find_map(|pointer| self.places.of(pointer));
         said.or_else(|| self.places.nearest(pointers.first()?)).cloned()
     }
 
+    /// Tells a mistake about a key.
+    fn key_error(&mut self, pointer: &str, message: String, help: Option<&str>) {
+        let place = self.places.key(pointer).or_else(|| self.places.nearest(pointer)).cloned();
+        self.tell(Diagnostic::error(message, place), help.map(ToOwned::to_owned));
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic, help: Option<String>) {
+        self.diagnostics.push(match help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        });
+    }
+
     /// Tells a mistake about a value and, where others matter as well, at the first of them that the file says.
     fn error(&mut self, pointers: &[&str], message: impl Into<String>, help: impl Into<Option<String>>) {
-        let mut diagnostic = Diagnostic::error(message, self.place(pointers));
-        diagnostic.help = help.into();
-        self.diagnostics.push(diagnostic);
+        self.tell(Diagnostic::error(message, self.place(pointers)), help.into());
     }
 
     fn warning(&mut self, pointers: &[&str], message: impl Into<String>, help: impl Into<Option<String>>) {
-        let mut diagnostic = Diagnostic::warning(message, self.place(pointers));
-        diagnostic.help = help.into();
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Checks that a length of time lies between two others.
-    fn span_within(&mut self, pointer: &str, least: &str, most: &str) {
-        let limits = least.parse::<Span>().ok().zip(most.parse::<Span>().ok());
-        if let (Some(span), Some((low, high))) = (self.span(pointer), limits)
-            && !(low..=high).contains(&span)
-        {
-            self.error(&[pointer], format!("`{}` must be from {least} to {most}", dotted(pointer)), None);
-        }
+        self.tell(Diagnostic::warning(message, self.place(pointers)), help.into());
     }
 }

@@ -1,9 +1,9 @@
-//! The balancer and the network: address ranges, limits of uploads and delays, and networks of the user's.
+//! The balancer and the network: address ranges, and networks of the user's.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::Subject;
-use crate::blueprint::{diagnostic::dotted, quantity::Bytes};
+use crate::blueprint::diagnostic::dotted;
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     for (index, range) in subject.list("/balancer/allow").iter().enumerate() {
@@ -18,19 +18,8 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     if subject.get("/balancer/allow").is_some_and(|allow| allow.as_array().is_some_and(Vec::is_empty)) {
         subject.error(&["/balancer/allow"], "`balancer.allow` is empty: nobody could connect", None);
     }
-    upload(subject);
-    subject.span_within("/balancer/deregistration_delay", "0s", "1h");
     range(subject);
     own_network(subject);
-}
-
-fn upload(subject: &mut Subject<'_>) {
-    let limits = "1KB".parse::<Bytes>().ok().zip("1GB".parse::<Bytes>().ok());
-    if let (Some(size), Some((least, most))) = (subject.bytes("/balancer/max_upload"), limits)
-        && !(least..=most).contains(&size)
-    {
-        subject.error(&["/balancer/max_upload"], "`balancer.max_upload` must be from 1KB to 1GB", None);
-    }
 }
 
 fn range(subject: &mut Subject<'_>) {
@@ -46,10 +35,21 @@ fn range(subject: &mut Subject<'_>) {
 fn own_network(subject: &mut Subject<'_>) {
     let own = subject.get("/network/vpc").is_some();
     for pointer in ["/network/public_subnets", "/network/private_subnets"] {
-        let count = subject.list(pointer).len();
+        let mut seen = HashSet::new();
+        for (index, subnet) in subject.list(pointer).iter().enumerate() {
+            if let Some(subnet) = subnet.as_str()
+                && !seen.insert(subnet)
+            {
+                let message = format!("the subnet `{subnet}` stands here twice");
+                subject.error(&[&format!("{pointer}/{index}")], message, "keep one of them".to_owned());
+            }
+        }
+        // Where an entry is no text, the structural check has told it; what was meant counts.
+        let count = subject.list(pointer).iter().filter(|subnet| !subnet.is_string()).count() + seen.len();
         let name = dotted(pointer);
         if own && count < 2 {
-            let message = format!("`network.vpc` needs two or more `{name}`, and there are {count}");
+            let verb = if count == 1 { "is" } else { "are" };
+            let message = format!("`network.vpc` needs two or more `{name}`, and there {verb} {count}");
             let help = format!("add two subnets of different zones to `{name}`");
             subject.error(&[pointer, "/network/vpc"], message, help);
         } else if !own && count > 0 {

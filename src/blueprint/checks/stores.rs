@@ -1,6 +1,6 @@
-//! What workers make and use: widths, the tagging model, and the files that a blueprint names.
+//! What workers make and use: widths, the tagging model, the bucket, and the files that a blueprint names.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, net::Ipv4Addr, path::Path};
 
 use super::Subject;
 use crate::blueprint::diagnostic::dotted;
@@ -8,6 +8,7 @@ use crate::blueprint::diagnostic::dotted;
 pub(super) fn check(subject: &mut Subject<'_>) {
     widths(subject);
     tagging(subject);
+    bucket(subject);
     for pointer in ["/worker/path", "/tagging/model", "/tagging/labels"] {
         exists(subject, pointer);
     }
@@ -35,6 +36,25 @@ fn tagging(subject: &mut Subject<'_>) {
         let help = "add `tagging.model`; the built-in model has its own labels".to_owned();
         subject.error(&["/tagging/labels"], "`tagging.labels` needs `tagging.model`", help);
     }
+}
+
+/// The form is the schema's; these are the names of that form that S3 refuses.
+fn bucket(subject: &mut Subject<'_>) {
+    const BEGINNINGS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    const ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    let Some(name) = subject.text("/bucket/name") else { return };
+    let problem = if name.contains("..") {
+        "have two dots in a row".to_owned()
+    } else if name.parse::<Ipv4Addr>().is_ok() {
+        "look like an address".to_owned()
+    } else if let Some(word) = BEGINNINGS.into_iter().find(|word| name.starts_with(word)) {
+        format!("begin with `{word}`")
+    } else if let Some(word) = ENDS.into_iter().find(|word| name.ends_with(word)) {
+        format!("end with `{word}`")
+    } else {
+        return;
+    };
+    subject.error(&["/bucket/name"], format!("`bucket.name` must not {problem}: S3 refuses such names"), None);
 }
 
 fn exists(subject: &mut Subject<'_>, pointer: &str) {

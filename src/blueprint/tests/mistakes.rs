@@ -59,8 +59,19 @@ fn a_password_is_warned_of_and_not_shown() {
     assert_snapshot!(text);
 }
 
+/// A password that cannot stand in a URL is no less a secret.
+#[test]
+fn a_malformed_address_does_not_show_its_password() {
+    for url in ["postgres://me:sec ret@host/db", "postgres://me:sec/ret@host/db", "\"postgres://me:sec ret@host:x/db\""]
+    {
+        let text = shown(&format!("stage: elb\ncatalog:\n  url: {url}\n"));
+        assert!(text.starts_with("error: `catalog.url`") && !text.contains("sec") && !text.contains("ret@"), "{text}");
+    }
+}
+
 /// Every check of structure and meaning: what is written, and the first line of what is said and its place.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn each_check_speaks() {
     let many_tags = (0..45).map(|tag| format!("  t{tag}: x")).collect::<Vec<_>>().join("\n");
     let long_tag = format!("tags: {{ k: {} }}", "x".repeat(257));
@@ -68,6 +79,9 @@ fn each_check_speaks() {
         "stage: elbsqs",
         "target: cloud",
         "name: a--b",
+        "name: internal",
+        "name: amzn-s3-demo-site",
+        "name: internals",
         "name: 12",
         "nmae: x",
         "ttl: 30s",
@@ -79,6 +93,10 @@ fn each_check_speaks() {
         &long_tag,
         "tags: { a: 1 }",
         "tags: { '': x }",
+        "tags: { 'a!': x }",
+        "tags: { \"aws:\\n\": x }",
+        "tags: { größe: 'a b_.:/=+-@' }",
+        "tags: { a: 'b#c' }",
         "environment: { 1A: x }",
         "environment: { DECOUPLE_ROLE: x }",
         "environment: { AWS_REGION: x }",
@@ -101,17 +119,22 @@ fn each_check_speaks() {
         "groups: { process: { scaling: { target_latency: null } } }",
         "groups: { process: { scaling: { time_per_message: 31s } } }",
         "groups: { process: { scaling: { time_per_message: 0s } } }",
+        "groups: { process: { scaling: { target_latency: 0s } } }",
         "groups: { web: { job_timeout: 7h } }",
+        "groups: { web: { scaling: { scale_in_after: 0s } } }",
         "groups: { web: null }",
         "groups: null",
         "queues: { process: null }",
         "groups: { resize: { instances: { max: 3 } } }",
         "groups: { resize: { instances: { mx: 3 } } }",
+        "groups: { tag: { job_timeout: 10m } }",
+        "queues: { tag: { visibility_timeout: 30s } }",
         "queues: { web: {} }",
         "groups: { process: { job_timeout: 2m } }",
         "queues: { process: { visibility_timeout: 13h } }",
         "queues: { process: { retention: 30s } }",
         "queues: { process: { retention: 15d } }",
+        "queues: { process: { retention: 14d } }",
         "queues: { process: { max_receives: 0 } }",
         "renditions: { widths: [480, 480] }",
         "renditions: { widths: [4] }",
@@ -133,13 +156,23 @@ fn each_check_speaks() {
         "network: { vpc: vpc-0123456789abcdef0 }",
         "network: { private_subnets: [subnet-01234567] }",
         "network: { private_subnets: [x] }",
+        "network: { vpc: vpc-01234567, public_subnets: [subnet-01234567, subnet-01234567], private_subnets: [subnet-01234567, subnet-12345678] }",
         "bucket: { name: A }",
+        "bucket: { name: a..b }",
+        "bucket: { name: 10.0.0.1 }",
+        "bucket: { name: xn--photos }",
+        "bucket: { name: photos-s3alias }",
         "bucket: x",
         "catalog: { url: 'mysql://x' }",
+        "catalog: { url: 'postgres://me@host:99999/db' }",
+        "catalog: { url: 'postgres://host/?password=x' }",
         "catalog: { instance_class: t3 }",
         "catalog: { storage_gb: 5 }",
         "[1]: x",
         "1e999: x",
+        "---\nname: x",
+        "name: *x",
+        "tags: { <<: 1 }",
     ];
     let table: Vec<String> = cases.into_iter().map(line).collect();
     assert_snapshot!(table.join("\n"));

@@ -69,8 +69,22 @@ fn mutated_blueprints_are_answered() {
 #[test]
 fn every_beginning_of_a_blueprint_is_answered() {
     let text = built_in(Stage::SnsSqs);
-    for (end, _) in text.char_indices().step_by(7) {
+    for (end, _) in text.char_indices() {
         answered(&text[..end]);
+    }
+}
+
+#[test]
+fn every_line_may_be_another() {
+    for stage in Stage::ALL {
+        let lines: Vec<&str> = built_in(stage).lines().collect();
+        for at in 0..lines.len() {
+            for other in ["", "- x", "x: [", "      name: photos", "stage: {}"] {
+                let mut changed = lines.clone();
+                changed[at] = other;
+                answered(&changed.join("\n"));
+            }
+        }
     }
 }
 

@@ -24,8 +24,7 @@ pub(super) async fn get(port: u16, path: &'static str) -> Result<(StatusCode, By
 async fn ask(port: u16, path: &'static str) -> Result<(StatusCode, Bytes), String> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|_| format!("port {port} is not open yet"))?;
     let broken = |error: hyper::Error| format!("{path} on port {port}: {error}");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // The connection is driven beside the request, and dropped with it.
     tokio::pin!(connection);
     let request = http::Request::get(path)

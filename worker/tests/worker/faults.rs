@@ -1,0 +1,115 @@
+//! What passes is waited for; what does not ends among the dead letters, and never in a lost photo.
+
+use serde_json::Value;
+
+use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, photo};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 2).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
+    })
+    .await;
+    let process = Worker::of("process", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("AWS_ENDPOINT_URL", proxy.url())
+        .start()
+        .await;
+    eventually("the task is a dead letter", async || (queue.dead().await == 1).then_some(())).await;
+    let record = client.json(&format!("/images/{accepted}")).await;
+    assert_eq!((&record["resize"]["state"], &record["tag"]["state"]), (&"pending".into(), &"pending".into()));
+
+    // The task as `failed retry` would send it again: once the fault has passed, it is done.
+    proxy.relent();
+    let uploaded_at = &record["uploaded_at"];
+    let key = format!("originals/{accepted}");
+    let task = serde_json::json!({"version": 1, "image": accepted, "key": key, "uploaded_at": uploaded_at});
+    queue.send(&task.to_string()).await;
+    assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
+    drop(process);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_task_ends_among_the_dead_letters_and_stops_nobody() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 2).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let _process = Worker::consumer("process", &cloud, &database, &queue).await;
+    for body in ["hello", "{}", r#"{"version":9,"image":"x","key":"k","uploaded_at":"t"}"#] {
+        queue.send(body).await;
+    }
+    let accepted = id(&web.client().accepted(photo("cat.png")).await);
+    assert_eq!(web.client().settled(&accepted).await["tag"]["state"], "done");
+    eventually("they are dead letters", async || (queue.dead().await == 3).then_some(())).await;
+    queue.drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_endpoint_is_waited_for() {
+    let (mut cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let mut web = Worker::web(&cloud, &database, &queue).await;
+    let mut process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let client = web.client();
+    cloud.stop().await;
+    eventually("the health check tells of it", async || (client.get("/healthz").await.status() == 503).then_some(()))
+        .await;
+    let refused = client.upload(photo("cat.png")).await;
+    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
+    assert!(web.runs() && process.runs());
+
+    cloud.restart().await;
+    eventually("the health check is content", async || (client.get("/healthz").await.status() == 200).then_some(()))
+        .await;
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_whose_task_cannot_be_sent_is_accepted_and_sent_later() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let proxy =
+        Proxy::start(
+            &cloud.url(),
+            |operation| {
+                if operation.target.ends_with(".SendMessage") { Deed::Refuse } else { Deed::Pass }
+            },
+        )
+        .await;
+    let web = Worker::of("web", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("AWS_ENDPOINT_URL", proxy.url())
+        .start()
+        .await;
+    let client = web.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    assert_eq!(queue.visible().await, 0);
+    proxy.relent();
+    eventually("the task is sent", async || (queue.visible().await == 1).then_some(())).await;
+    let _process = Worker::consumer("process", &cloud, &database, &queue).await;
+    assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_original_is_the_photos_own_fault() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    cloud.s3.delete_object().bucket("photos").key(format!("originals/{accepted}")).send().await.unwrap();
+    let _process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let record: Value = client.settled(&accepted).await;
+    for part in ["resize", "tag"] {
+        assert_eq!(record[part]["state"], "failed");
+        assert!(record[part]["reason"].as_str().unwrap().contains("original is missing"), "{record}");
+    }
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
+}

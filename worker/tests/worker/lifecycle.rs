@@ -1,0 +1,113 @@
+//! Starting and ending.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::{SinkExt as _, channel::mpsc};
+
+use crate::support::{
+    Cloud, Database, Worker, eventually, id, lines, on_both_catalogs, photo, stopped_by_its_environment,
+};
+
+on_both_catalogs!(workers_may_start_at_once, what_is_begun_is_finished_and_the_rest_given_back);
+
+#[test]
+fn everything_that_is_wrong_with_the_environment_is_told_at_once() {
+    let said = stopped_by_its_environment(&[("DECOUPLE_ROLE", "waiter"), ("DECOUPLE_LISTEN", "nowhere")]);
+    for variable in ["DECOUPLE_ROLE", "DECOUPLE_LISTEN", "DECOUPLE_BUCKET", "DECOUPLE_CATALOG_URL"] {
+        assert!(said.contains(variable), "{variable} in {said}");
+    }
+    let secret = stopped_by_its_environment(&[
+        ("DECOUPLE_ROLE", "all"),
+        ("DECOUPLE_BUCKET", "photos"),
+        ("DECOUPLE_CATALOG_URL", "mysql://photos:hunter2@db/photos"),
+    ]);
+    assert!(secret.contains("DECOUPLE_CATALOG_URL") && !secret.contains("hunter2"), "{secret}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_site_is_ready_at_once() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let began = Instant::now();
+    let _web = Worker::web(&cloud, &database, &queue).await;
+    // Half a second is promised on an idle machine; tests share theirs with compilers.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+async fn workers_may_start_at_once(database: Database) {
+    let cloud = Cloud::start().await;
+    let queue = cloud.queue("process", 5).await;
+    let start = || Worker::of("web", &cloud, &database).env("DECOUPLE_QUEUE_URL", &queue.url).start();
+    let workers = futures::future::join_all([start(), start(), start(), start()]).await;
+    let uploads = workers.iter().map(|worker| {
+        let client = worker.client();
+        async move { id(&client.accepted(photo("rocket.jpg")).await) }
+    });
+    let ids = futures::future::join_all(uploads).await;
+    let mut found = workers[0].client().found("").await;
+    let mut ids = ids.clone();
+    found.sort();
+    ids.sort();
+    assert_eq!(found, ids);
+}
+
+async fn what_is_begun_is_finished_and_the_rest_given_back(database: Database) {
+    const PHOTOS: u32 = 24;
+    let cloud = Cloud::start().await;
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    for _ in 0..PHOTOS {
+        client.accepted(photo("galaxies.jpg")).await;
+    }
+    let process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let done = async || {
+        let page = client.json("/images?limit=100").await;
+        let images = page["images"].as_array().unwrap();
+        u32::try_from(images.iter().filter(|image| image["tag"]["state"] == "done").count()).unwrap()
+    };
+    eventually("the first photo is done", async || (done().await > 0).then_some(())).await;
+    let (status, log) = process.stop().await;
+    assert!(status.success(), "{status}");
+    assert_eq!(queue.in_flight().await, 0, "every task is done or given back");
+    assert_eq!(done().await + queue.visible().await, PHOTOS);
+    for line in lines(&log) {
+        assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+    }
+    // Who comes next does the rest.
+    let _next = Worker::consumer("process", &cloud, &database, &queue).await;
+    eventually("all are done", async || (done().await == PHOTOS).then_some(())).await;
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_has_begun_is_finished() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let web = Worker::all(&cloud, &database).await;
+    let client = web.client();
+    let cat = photo("cat.png");
+    let (first, rest) = cat.split_at(cat.len() / 2);
+    let (mut sender, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
+    let uploading = tokio::spawn({
+        let client = client.clone();
+        async move { client.http.post(client.at("/images")).body(reqwest::Body::wrap_stream(body)).send().await }
+    });
+    for piece in first.chunks(1 << 14) {
+        sender.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
+    }
+    web.terminate();
+    // Nothing new is taken: either the door is closed, or the health check says so.
+    eventually("the worker takes nothing new", async || match client.try_get("/healthz").await {
+        None => Some(()),
+        Some(answer) => (answer.status() == 503).then_some(()),
+    })
+    .await;
+    sender.send(Ok(Bytes::copy_from_slice(rest))).await.unwrap();
+    drop(sender);
+    let answer = uploading.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 201);
+    let (status, _) = web.ended().await;
+    assert!(status.success(), "{status}");
+}

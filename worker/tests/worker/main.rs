@@ -1,0 +1,14 @@
+//! The worker as its users meet it: the program as a child process, an endpoint for S3, SQS and SNS in this one, and HTTP
+//! between them. Nothing here looks into the worker except where a crash must be made to look older than it is.
+//!
+//! Needs PostgreSQL's server programs (Debian: `postgresql`) and ONNX Runtime's library (`scripts/setup onnxruntime`).
+
+mod crashes;
+mod engines;
+mod faults;
+mod lifecycle;
+mod photos;
+mod problems;
+mod site;
+mod stages;
+mod support;

@@ -83,6 +83,7 @@ mod tests {
             zone: "local-a",
             since: jiff::Timestamp::UNIX_EPOCH,
             outstanding: Outstanding::default(),
+            generation: 0,
         }
     }
 

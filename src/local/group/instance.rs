@@ -96,6 +96,7 @@ pub(super) fn start(
         zone: placement.zone,
         since: jiff::Timestamp::now(),
         outstanding: Outstanding::default(),
+        generation: placement.generation,
     });
     let drain = CancellationToken::new();
     let handle = Handle { view, drain: drain.clone(), generation: placement.generation };

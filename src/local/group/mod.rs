@@ -103,6 +103,8 @@ pub struct Instance {
     pub since: jiff::Timestamp,
     /// Requests that the balancer has sent and that are not answered yet.
     pub outstanding: Outstanding,
+    /// Which of the group's specifications it was started from.
+    pub(in crate::local) generation: u64,
 }
 
 /// Counts what is under way at one instance.
@@ -195,7 +197,10 @@ impl Group {
         let settled = state.wait_for(|state| {
             let current = state.generation == wanted;
             let serving = state.healthy() >= state.desired
-                && state.instances.iter().all(|instance| instance.phase == Phase::InService);
+                && state
+                    .instances
+                    .iter()
+                    .all(|instance| instance.phase == Phase::InService && instance.generation == wanted);
             current && (serving || state.failures >= HOPELESS)
         });
         match tokio::time::timeout(deadline, settled).await {

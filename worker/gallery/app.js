@@ -653,6 +653,9 @@ function send(upload) {
   request.open("POST", "/images");
   request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
   request.setRequestHeader("X-Filename", encodeURIComponent(file.name));
+  // Sent again after a lost answer, it is the same photo and not a second one.
+  upload.key ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  request.setRequestHeader("Idempotency-Key", upload.key);
   request.setRequestHeader("Accept", "application/json");
   request.upload.addEventListener("progress", (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; });
   request.upload.addEventListener("load", () => {

@@ -83,6 +83,12 @@ impl Outbox {
 pub(crate) struct Inbox {
     client: aws_sdk_sqs::Client,
     url: String,
+    /// How long a message is this worker's before it must be extended.
+    visibility: Duration,
+}
+
+fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
 }
 
 /// A message that this worker holds.
@@ -95,7 +101,7 @@ impl Inbox {
     /// Returns the queue of a role that receives.
     pub(crate) fn new(sdk: &SdkConfig, config: &Config) -> Option<Self> {
         let url = config.queue_url.clone().filter(|_| config.role.consumes())?;
-        Some(Self { client: aws_sdk_sqs::Client::new(sdk), url })
+        Some(Self { client: aws_sdk_sqs::Client::new(sdk), url, visibility: config.visibility })
     }
 
     /// Waits for messages, and returns up to `most` of them, or none after a while.
@@ -106,6 +112,7 @@ impl Inbox {
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(most.clamp(1, MOST)).unwrap_or(1))
             .wait_time_seconds(LONG_POLL_SECONDS)
+            .visibility_timeout(seconds(self.visibility))
             .send()
             .await
             .map_err(|error| QueueError::new("ReceiveMessage", error))?;
@@ -126,7 +133,7 @@ impl Inbox {
             .change_message_visibility()
             .queue_url(&self.url)
             .receipt_handle(&message.receipt)
-            .visibility_timeout(i32::try_from(time.as_secs()).unwrap_or(i32::MAX))
+            .visibility_timeout(seconds(time))
             .send()
             .await
             .map_err(|error| QueueError::new("ChangeMessageVisibility", error))?;

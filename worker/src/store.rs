@@ -69,6 +69,12 @@ impl Store {
         get.send().await.map_err(|error| failed("get", key, &error))
     }
 
+    /// Returns an object's entity tag.
+    pub(crate) async fn etag(&self, key: &str) -> Result<String, StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        Ok(head.map_err(|error| failed("head", key, &error))?.e_tag.unwrap_or_default())
+    }
+
     /// Tells whether an object is there.
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         match self.client.head_object().bucket(&self.bucket).key(key).send().await {

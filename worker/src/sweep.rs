@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::{CatalogError, Unsent, now},
+    queue::Outbox,
     record::{original_key, renditions_prefix, timestamp},
     site::Site,
     store::StoreError,
@@ -66,14 +67,20 @@ async fn sweep(site: &Site) -> Result<(), SweepError> {
     for id in site.catalog.stuck("deleting", now() - UNSENT).await? {
         remove(site, &id).await?;
     }
-    let unsent = site.catalog.unsent(site.outbox.name(), now() - UNSENT).await?;
+    let unsent = site.catalog.unsent(site.outbox.name(), now() - patience(site)).await?;
     stream::iter(unsent).for_each_concurrent(AT_ONCE, |photo| send(site, photo)).await;
     Ok(())
 }
 
+/// Returns for how many milliseconds a photo is left to whoever received it. Without a queue that one is working on it.
+fn patience(site: &Site) -> i64 {
+    let work = if matches!(site.outbox, Outbox::Inline) { site.config.job_timeout } else { Duration::ZERO };
+    UNSENT + i64::try_from(work.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
 async fn send(site: &Site, photo: Unsent) {
-    let claimed = site.catalog.claim(&photo.id, now() - UNSENT).await;
+    let claimed = site.catalog.claim(&photo.id, now() - patience(site)).await;
     match claimed {
         Ok(true) => {}
         Ok(false) => return,
@@ -89,7 +96,7 @@ async fn send(site: &Site, photo: Unsent) {
 pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64) -> Result<(), String> {
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
     site.outbox.send(&task).await.map_err(|error| error.to_string())?;
-    if matches!(site.outbox, crate::queue::Outbox::Inline) {
+    if matches!(site.outbox, Outbox::Inline) {
         let limit = site.config.job_timeout;
         match tokio::time::timeout(limit, site.jobs.work(id)).await {
             Ok(done) => done.map_err(|error| error.to_string())?,

@@ -71,10 +71,7 @@ impl FromStr for Role {
     type Err = ParseRoleError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == name)
-            .ok_or_else(|| ParseRoleError(name.to_owned()))
+        Self::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| ParseRoleError(name.to_owned()))
     }
 }
 

@@ -21,6 +21,10 @@ impl Catalog {
     /// A cursor that is not one begins at the newest.
     pub(crate) async fn search(&self, query: &str, limit: u32, cursor: Option<&str>) -> Result<Page, CatalogError> {
         let words = words(query);
+        if words.is_empty() && !query.trim().is_empty() {
+            // Marks alone are no word, and no photo is found by them.
+            return Ok(Page { images: Vec::new(), next: None });
+        }
         let after = cursor.and_then(parse_cursor);
         let statement = statement(words.len(), after.is_some());
         let mut select = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(i64::from(limit) + 1);

@@ -17,11 +17,12 @@ pub(crate) struct Unsent {
 }
 
 impl Catalog {
-    /// Notes that an upload begins.
+    /// Notes that an upload begins. One that began before under the same id goes on.
     pub(crate) async fn begin(&self, image: &Image) -> Result<(), CatalogError> {
         sqlx::query(
             "INSERT INTO images (id, filename, content_type, bytes, width, height, uploaded_at, state, changed_at, \
-             resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending')",
+             resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending') \
+             ON CONFLICT (id) DO NOTHING",
         )
         .bind(&image.id)
         .bind(&image.filename)

@@ -94,7 +94,14 @@ async fn object(
     disposition: &str,
 ) -> Result<Response, Problem> {
     let text = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
-    let object = app.site.store.open(key, text(header::RANGE)).await?;
+    let mut range = text(header::RANGE).filter(|range| is_byte_range(range));
+    if let (Some(_), Some(known)) = (range, text(header::IF_RANGE))
+        && app.site.store.etag(key).await? != known
+    {
+        // The range is wanted only of what the client has a part of already.
+        range = None;
+    }
+    let object = app.site.store.open(key, range).await?;
     let etag = object.e_tag.clone().unwrap_or_default();
     let mut headers = HeaderMap::new();
     let mut set = |name: HeaderName, value: &str| {
@@ -127,4 +134,28 @@ async fn object(
     set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     let body = Body::from_stream(ReaderStream::new(object.body.into_async_read()));
     Ok((status, headers, body).into_response())
+}
+
+/// Tells whether a range is one that is served: one run of bytes. Any other is passed over, and all is sent.
+fn is_byte_range(range: &str) -> bool {
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return false;
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(first) && digits(last) && !(first.is_empty() && last.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_run_of_bytes_is_a_range() {
+        for range in ["bytes=0-9", "bytes=5-", "bytes=-5"] {
+            assert!(is_byte_range(range), "{range}");
+        }
+        for range in ["bytes=-", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "bytes", ""] {
+            assert!(!is_byte_range(range), "{range}");
+        }
+    }
 }

@@ -28,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
 
-/// A client must have sent the head of its request by then.
-const HEAD: Duration = Duration::from_secs(30);
+/// A client must have sent the head of its request by then. An idle connection counts too, and must outlast the 60 s of
+/// AWS's balancers: they would otherwise send a request into a connection that was just closed.
+const HEAD: Duration = Duration::from_secs(75);
 /// What a form may take beside the file in it.
 const FORM: usize = 64 * 1024;
 /// When the process is out of file descriptors, accepting again at once would only spin.

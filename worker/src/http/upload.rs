@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::LengthLimitError;
 
 use super::{App, names, problem::Problem};
@@ -23,6 +23,9 @@ use crate::{
     sweep,
 };
 
+/// Keys of uploads are names in this space.
+const KEYS: uuid::Uuid = uuid::uuid!("5b0f6a52-6a3c-4d4e-9c1e-5d0f7f1f2a31");
+
 /// A file as it was sent.
 struct File {
     name: Option<String>,
@@ -30,6 +33,7 @@ struct File {
 }
 
 pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let id = id(request.headers().get("idempotency-key"));
     let file = receive(request, app.site.config.max_upload_bytes).await?;
     let header = {
         let content = file.content.clone();
@@ -37,7 +41,6 @@ pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<R
             .await
             .map_err(|_| Problem::Unprocessable("The image's header cannot be read.".to_owned()))??
     };
-    let id = uuid::Uuid::now_v7().to_string();
     let image = Image {
         filename: file.name.map_or_else(|| "photo".to_owned(), |name| names::clean(&name)),
         content_type: header.kind.content_type.to_owned(),
@@ -55,7 +58,19 @@ pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<R
     accepted.await.map_err(|error| Problem::Unavailable(error.to_string()))?
 }
 
+/// A client that lost the answer sends the photo again, with the same `Idempotency-Key`: it then is the same photo.
+fn id(key: Option<&HeaderValue>) -> String {
+    match key {
+        Some(key) => uuid::Uuid::new_v5(&KEYS, key.as_bytes()),
+        None => uuid::Uuid::now_v7(),
+    }
+    .to_string()
+}
+
 async fn accept(site: &Site, image: Image, content: Bytes) -> Result<Response, Problem> {
+    if let Some(before) = site.catalog.get(&image.id).await? {
+        return Ok(answer(site, &before));
+    }
     site.catalog.begin(&image).await?;
     let key = original_key(&image.id);
     if let Err(error) = site.store.put(&key, &image.content_type, content).await {
@@ -68,10 +83,14 @@ async fn accept(site: &Site, image: Image, content: Bytes) -> Result<Response, P
         tracing::warn!(image = image.id, error, "a task could not be sent and will be sent by the sweep");
     }
     let image = site.catalog.get(&image.id).await?.unwrap_or(image);
+    Ok(answer(site, &image))
+}
+
+fn answer(site: &Site, image: &Image) -> Response {
     let done = matches!(site.outbox, Outbox::Inline) && !image.resize.is_pending() && !image.tag.is_pending();
     let status = if done { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let location = format!("/images/{}", image.id);
-    Ok((status, [(header::LOCATION, location)], Json(image.shown())).into_response())
+    (status, [(header::LOCATION, location)], Json(image.shown())).into_response()
 }
 
 /// Reads the file from the body itself, or from the first file of a form.

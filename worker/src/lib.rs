@@ -9,8 +9,6 @@ mod consumer;
 mod http;
 mod jobs;
 mod metrics;
-pub mod model;
-pub mod photo;
 mod queue;
 mod record;
 mod site;
@@ -19,6 +17,7 @@ mod sweep;
 
 use std::sync::Arc;
 
+pub use decouple_photo::{self as photo, model};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

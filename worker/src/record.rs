@@ -1,5 +1,6 @@
 //! A photo's record: what the catalog keeps and what the site shows.
 
+pub(crate) use decouple_photo::model::Tag;
 use serde::{Deserialize, Serialize};
 
 /// A photo.
@@ -39,15 +40,6 @@ pub(crate) struct Rendition {
     pub(crate) bytes: u64,
     pub(crate) key: String,
     pub(crate) content_type: String,
-}
-
-/// A tag.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Tag {
-    /// What is in the photo.
-    pub label: String,
-    /// How sure the model is, from 0 to 1.
-    pub score: f32,
 }
 
 /// Returns the key of a photo's original.

@@ -17,7 +17,6 @@ use sqlx::{
 
 use crate::record::{Image, Part};
 
-pub(crate) use search::words;
 pub(crate) use work::Unsent;
 
 /// A connection is waited for this long.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{COLUMNS, Catalog, CatalogError, image};
-use crate::record::Image;
+use crate::{model::words, record::Image};
 
 /// More words than this narrow nothing down, and each costs a look-up a photo.
 const MOST_WORDS: usize = 8;
@@ -41,14 +41,6 @@ impl Catalog {
         let next = images.last().filter(|_| more).map(|last| format!("{}-{}", last.uploaded_at, last.id));
         Ok(Page { images, next })
     }
-}
-
-/// Returns the lower-case words of a text.
-pub(crate) fn words(text: &str) -> Vec<String> {
-    text.split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }
 
 fn statement(words: usize, after: bool) -> String {

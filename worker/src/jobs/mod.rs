@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     metrics::Metrics,
     model::{Tagged, Tagger},
-    photo::{self, Encoded, Photo, PhotoError},
+    photo::{self, Encoded, Look, PhotoError, Wanted},
     record::{Image, Part, Tag, original_key},
     store::{Store, StoreError},
 };
@@ -164,10 +164,10 @@ impl Jobs {
 
 /// Decodes once for both parts. It takes a core for as long as it takes.
 fn compute(original: &[u8], renditions: Option<&Renditions>, tagger: Option<&Tagger>) -> Computed {
-    match photo::decode(original) {
-        Ok(photo) => Computed {
-            renditions: renditions.map(|settings| photo::renditions(&photo, settings)),
-            tags: tagger.map(|tagger| tags(tagger, &photo)),
+    match photo::make(original, Wanted { renditions, look: tagger.is_some() }) {
+        Ok(made) => Computed {
+            renditions: renditions.map(|_| Ok(made.renditions)),
+            tags: tagger.zip(made.look).map(|(tagger, look)| tags(tagger, &look)),
         },
         Err(error) => Computed {
             renditions: renditions.map(|_| Err(error.clone())),
@@ -176,7 +176,6 @@ fn compute(original: &[u8], renditions: Option<&Renditions>, tagger: Option<&Tag
     }
 }
 
-fn tags(tagger: &Tagger, photo: &Photo) -> Result<Tagged, TagFailure> {
-    let input = photo::model_input(photo).map_err(TagFailure::Photo)?;
-    tagger.tag(input).map_err(|error| TagFailure::Model(error.to_string()))
+fn tags(tagger: &Tagger, look: &Look) -> Result<Tagged, TagFailure> {
+    tagger.tag(look).map_err(|error| TagFailure::Model(error.to_string()))
 }

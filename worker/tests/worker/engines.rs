@@ -32,7 +32,7 @@ async fn both_engines_see_the_same() {
     let engine = health["engine"].as_str().unwrap_or_default().to_lowercase().replace(' ', "");
     assert_eq!(engine, "onnxruntime", "ONNX Runtime's library is missing: run scripts/setup onnxruntime; {health}");
     let (health, slower) = tags(Some("/nowhere/libonnxruntime.so")).await;
-    assert_eq!(health["engine"], "tract", "{health}");
+    assert_eq!(health["engine"], "RTen", "{health}");
     for (((name, label, score), faster), slower) in PHOTOS.into_iter().zip(&faster).zip(&slower) {
         let found = |tags: &Value| {
             let tags = tags.as_array().unwrap();

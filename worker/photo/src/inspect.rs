@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::{MOST_PIXELS, PhotoError, decode::limits};
+use crate::{MOST_PIXELS, PhotoError, decode::limits};
 
 /// Kinds of images that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

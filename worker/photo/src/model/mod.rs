@@ -7,12 +7,13 @@ mod labels;
 mod tags;
 
 use decouple_contract::Tagging;
+use serde::{Deserialize, Serialize};
 
 use self::{engine::Engine, labels::Labels};
-use crate::record::Tag;
+use crate::Look;
 
-const MODEL: &[u8] = include_bytes!("../../model/efficientnet-lite0.onnx");
-const LABELS: &str = include_str!("../../model/labels.tsv");
+const MODEL: &[u8] = include_bytes!("../../../model/efficientnet-lite0.onnx");
+const LABELS: &str = include_str!("../../../model/labels.tsv");
 
 /// A model that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,15 @@ pub enum ModelError {
     },
 }
 
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tag {
+    /// What is in the photo.
+    pub label: String,
+    /// How sure the model is, from 0 to 1.
+    pub score: f32,
+}
+
 /// What is in a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tagged {
@@ -45,6 +55,14 @@ pub struct Tagged {
     pub tags: Vec<Tag>,
     /// Lower-case words by which the photo is found.
     pub terms: Vec<String>,
+}
+
+/// Returns the lower-case words of a text.
+pub fn words(text: &str) -> Vec<String> {
+    text.split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// A model that is ready, with its labels. Threads share it.
@@ -75,9 +93,9 @@ impl Tagger {
         self.engine.name()
     }
 
-    /// Tags a photo from what [`model_input`](crate::photo::model_input) makes of it.
-    pub fn tag(&self, input: Vec<f32>) -> Result<Tagged, ModelError> {
-        let probabilities = self.engine.run(input)?;
+    /// Tags a photo from what the model looks at.
+    pub fn tag(&self, look: &Look) -> Result<Tagged, ModelError> {
+        let probabilities = self.engine.run(look.input())?;
         if probabilities.len() != self.labels.len() {
             let (classes, labels) = (probabilities.len(), self.labels.len());
             return Err(ModelError::Labels(format!("the model has {classes} classes, and there are {labels} labels")));
@@ -89,10 +107,10 @@ impl Tagger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photo::{decode, model_input};
+    use crate::{Wanted, make};
 
-    fn probabilities(engine: &Engine, photo: &[u8]) -> Vec<f32> {
-        engine.run(model_input(&decode(photo).unwrap()).unwrap()).unwrap()
+    fn look(photo: &[u8]) -> Look {
+        make(photo, Wanted { renditions: None, look: true }).unwrap().look.unwrap()
     }
 
     fn best(labels: &Labels, probabilities: &[f32]) -> (String, f32) {
@@ -101,21 +119,25 @@ mod tests {
     }
 
     const PHOTOS: [(&[u8], &str, f32); 4] = [
-        (include_bytes!("../../../tests/photos/cat.png"), "tiger cat", 0.39),
-        (include_bytes!("../../../tests/photos/coffee.png"), "espresso", 0.95),
-        (include_bytes!("../../../tests/photos/photographer.png"), "tripod", 0.94),
-        (include_bytes!("../../../tests/photos/rocket.jpg"), "missile", 0.30),
+        (include_bytes!("../../../../tests/photos/cat.png"), "tiger cat", 0.39),
+        (include_bytes!("../../../../tests/photos/coffee.png"), "espresso", 0.95),
+        (include_bytes!("../../../../tests/photos/photographer.png"), "tripod", 0.94),
+        (include_bytes!("../../../../tests/photos/rocket.jpg"), "missile", 0.30),
     ];
+
+    /// ONNX Runtime allows one environment a process.
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
     #[test]
     fn both_engines_give_the_expected_answers() {
+        let _alone = ONE_AT_A_TIME.lock();
         let labels = Labels::parse(LABELS).unwrap();
         let runtime = engine::runtime_path().expect(
             "ONNX Runtime's library is beside the tests' executables or in ORT_DYLIB_PATH: scripts/setup onnxruntime",
         );
-        for engine in [Engine::onnx_runtime(&runtime, MODEL).unwrap(), Engine::tract(MODEL).unwrap()] {
+        for engine in [Engine::onnx_runtime(&runtime, MODEL).unwrap(), Engine::rten(MODEL).unwrap()] {
             for (photo, label, score) in PHOTOS {
-                let (found, probability) = best(&labels, &probabilities(&engine, photo));
+                let (found, probability) = best(&labels, &engine.run(look(photo).input()).unwrap());
                 assert_eq!(found, label, "{}", engine.name());
                 assert!((probability - score).abs() < 0.05, "{}: {label} {probability}", engine.name());
             }
@@ -124,8 +146,9 @@ mod tests {
 
     #[test]
     fn a_cat_is_a_cat_and_an_animal() {
+        let _alone = ONE_AT_A_TIME.lock();
         let tagger = Tagger::load(&Tagging::default()).unwrap();
-        let tagged = tagger.tag(model_input(&decode(PHOTOS[0].0).unwrap()).unwrap()).unwrap();
+        let tagged = tagger.tag(&look(PHOTOS[0].0)).unwrap();
         assert_eq!(tagged.tags[0].label, "cat", "{:?}", tagged.tags);
         assert!(tagged.tags[0].score > 0.85);
         assert!(tagged.tags.iter().any(|tag| tag.label == "tabby cat"));

@@ -1,23 +1,34 @@
-//! Tells whether a JPEG is whole.
+//! What the markers of a JPEG say of the whole file, without decoding anything.
 //!
-//! Decoders show what is there of a photo that was cut off and paint the rest grey, without a word.
+//! Decoders show what is there of a photo that was cut off and paint the rest grey, without a word. And each scan of a
+//! progressive photo goes over all pixels again, so a small file of thousands of scans keeps a machine busy for minutes.
 
-/// Tells whether the end marker follows the last scan. It walks from marker to marker, so that the end of a thumbnail
-/// in the metadata is not taken for the end of the photo.
-pub(super) fn is_whole(content: &[u8]) -> bool {
+/// What the markers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// The end marker follows the last scan.
+    pub(crate) whole: bool,
+    /// How often a decoder goes over the pixels.
+    pub(crate) scans: usize,
+}
+
+/// Walks from marker to marker, so that the end of a thumbnail in the metadata is not taken for the end of the photo.
+pub(crate) fn shape(content: &[u8]) -> Shape {
     let mut at = 2;
+    let mut scans = 0;
     while let Some(marker) = next_marker(content, &mut at) {
         match marker {
-            0xD9 => return true,
+            0xD9 => return Shape { whole: true, scans },
             // Markers without content: restarts, and a start that is repeated.
             0xD0..=0xD8 | 0x01 => {}
             _ => {
-                let Some(length) = content.get(at..at + 2) else { return false };
+                scans += usize::from(marker == 0xDA);
+                let Some(length) = content.get(at..at + 2) else { break };
                 at += usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
             }
         }
     }
-    false
+    Shape { whole: false, scans }
 }
 
 /// Finds the next marker from `at` on, and moves behind it. In compressed data, `FF` is followed by `00`.
@@ -43,24 +54,24 @@ mod tests {
 
     #[test]
     fn a_photo_without_its_end_is_not_whole_wherever_it_was_cut() {
-        let photo = include_bytes!("../../../tests/photos/rocket.jpg");
-        assert!(is_whole(photo));
+        let photo = include_bytes!("../../../../tests/photos/rocket.jpg");
+        assert_eq!(shape(photo), Shape { whole: true, scans: 1 });
         for length in (0..photo.len() - 2).step_by(997) {
-            assert!(!is_whole(&photo[..length]), "cut at {length}");
+            assert!(!shape(&photo[..length]).whole, "cut at {length}");
         }
     }
 
     #[test]
     fn the_end_of_a_thumbnail_is_not_the_end_of_the_photo() {
         let thumbnail = [0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0, 0, 0xFF, 0xDA, 0, 2, 1, 2, 3];
-        assert!(!is_whole(&thumbnail));
-        assert!(is_whole(&[&thumbnail[..], &[0xFF, 0xD9]].concat()));
+        assert!(!shape(&thumbnail).whole);
+        assert!(shape(&[&thumbnail[..], &[0xFF, 0xD9]].concat()).whole);
     }
 
     #[test]
     fn nothing_that_is_cut_short_goes_beyond_the_end() {
         for content in [&[][..], &[0xFF], &[0xFF, 0xD8], &[0xFF, 0xD8, 0xFF], &[0xFF, 0xD8, 0xFF, 0xE0, 0xFF]] {
-            assert!(!is_whole(content));
+            assert!(!shape(content).whole);
         }
     }
 }

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Tagged, labels::Labels};
-use crate::{catalog::words, record::Tag};
+use super::{Tag, Tagged, labels::Labels, words};
 
 /// A broader term is shown where it is surer than every class below it by this much; else it says nothing new.
 const GAIN: f32 = 0.05;

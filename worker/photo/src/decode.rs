@@ -1,0 +1,111 @@
+//! From the bytes that were uploaded to pixels, as they are stored: not yet upright, not yet in sRGB.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use crate::{
+    Header, PhotoError,
+    colour::ToSrgb,
+    inspect, jpeg,
+    picture::{Picture, Stored},
+    rgb::Rgb,
+    turn::Turn,
+};
+
+/// Most memory that a decoder may take beside the pixels themselves.
+const MEMORY: u64 = 1024 * 1024 * 1024;
+/// Progressive photos have about ten scans. Each costs as much time as a photo of one.
+const MOST_SCANS: usize = 100;
+
+/// Limits of every decoder.
+pub(crate) fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MEMORY);
+    limits
+}
+
+/// A photo whose header was read and found fit.
+pub(crate) struct Opened<'a> {
+    content: &'a [u8],
+    header: Header,
+    turn: Turn,
+    to_srgb: Option<ToSrgb>,
+}
+
+/// Looks at a photo without decoding it.
+pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
+    let header = inspect(content)?;
+    if header.kind.format == ImageFormat::Jpeg {
+        let shape = jpeg::shape(content);
+        if !shape.whole {
+            return Err(PhotoError::Truncated);
+        }
+        if shape.scans > MOST_SCANS {
+            return Err(PhotoError::Broken(format!("it has {} scans, more than {MOST_SCANS}", shape.scans)));
+        }
+    }
+    let mut decoder = decoder(content, header.kind.format)?;
+    // Metadata that cannot be read is no reason to refuse a photo that can.
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten();
+    let to_srgb = profile.and_then(|profile| ToSrgb::from_profile(&profile));
+    Ok(Opened { content, header, turn: Turn::of(orientation), to_srgb })
+}
+
+impl Opened<'_> {
+    /// Size in pixels once the photo is upright.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.header.width as usize, self.header.height as usize)
+    }
+
+    /// Decodes to at least the size given (upright), or to the photo's own where that is smaller.
+    pub(crate) fn decode(self, least: (usize, usize)) -> Result<Stored, PhotoError> {
+        let picture = self.picture(self.turn.size(least))?;
+        Ok(Stored { picture, turn: self.turn, to_srgb: self.to_srgb })
+    }
+
+    fn picture(&self, least: (usize, usize)) -> Result<Picture, PhotoError> {
+        if self.header.kind.format == ImageFormat::Jpeg
+            && let Some(planes) = jpeg::planes(self.content, least)?
+        {
+            return Ok(Picture::Planes(planes));
+        }
+        let decoder = decoder(self.content, self.header.kind.format)?;
+        let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
+        Ok(Picture::Rgb(Rgb::from_decoded(decoded)))
+    }
+}
+
+fn decoder(content: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, PhotoError> {
+    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    reader.limits(limits());
+    reader.into_decoder().map_err(PhotoError::broken)
+}
+
+/// A file that ends too early is told of in plain words.
+fn reason(error: &image::ImageError) -> PhotoError {
+    match error {
+        image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => PhotoError::Truncated,
+        error => PhotoError::broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(content: &[u8]) -> Result<Stored, PhotoError> {
+        open(content)?.decode((1, 1))
+    }
+
+    #[test]
+    fn a_photo_that_was_cut_off_is_said_to_be() {
+        let jpeg = include_bytes!("../../../tests/photos/rocket.jpg");
+        assert_eq!(decode(&jpeg[..jpeg.len() / 2]).err(), Some(PhotoError::Truncated));
+        let png = include_bytes!("../../../tests/photos/cat.png");
+        assert!(matches!(decode(&png[..png.len() / 2]), Err(PhotoError::Truncated | PhotoError::Broken(_))));
+        assert_eq!(decode(b"<svg xmlns='http://www.w3.org/2000/svg'/>").err(), Some(PhotoError::NotAnImage));
+        assert_eq!(decode(b"").err(), Some(PhotoError::NotAnImage));
+    }
+}

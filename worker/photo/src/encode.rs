@@ -1,0 +1,79 @@
+//! Pictures as files: only pixels, without any metadata.
+
+use decouple_contract::Format;
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
+
+use crate::{PhotoError, picture::Picture, planes::Planes, rgb::Rgb};
+
+/// Writes pictures in one format.
+pub(crate) struct Encoder {
+    quality: u8,
+    format: Format,
+    jpeg: Compressor,
+}
+
+impl Encoder {
+    pub(crate) fn new(format: Format, quality: u8) -> Result<Self, PhotoError> {
+        let mut jpeg = Compressor::new().map_err(broken)?;
+        jpeg.set_quality(i32::from(quality.clamp(1, 100))).map_err(broken)?;
+        Ok(Self { quality, format, jpeg })
+    }
+
+    /// Tells whether pictures must be red, green and blue: WebP has planes too, but others than JPEG's.
+    pub(crate) fn wants_rgb(&self) -> bool {
+        self.format == Format::Webp
+    }
+
+    /// Encodes a picture of `size` pixels.
+    pub(crate) fn encode(&mut self, picture: &Picture, size: (usize, usize)) -> Result<Vec<u8>, PhotoError> {
+        match (self.format, picture) {
+            (Format::Jpeg, Picture::Planes(planes)) => self.planes(planes, size),
+            (Format::Jpeg, Picture::Rgb(rgb)) => self.pixels(&rgb.data, rgb.width * 3, size, PixelFormat::RGB),
+            (Format::Webp, Picture::Rgb(rgb)) => self.webp(rgb),
+            (Format::Webp, Picture::Planes(_)) => Err(broken("it is in planes, which WebP has not")),
+        }
+    }
+
+    fn planes(&mut self, planes: &Planes, (width, height): (usize, usize)) -> Result<Vec<u8>, PhotoError> {
+        let Some([cb, cr]) = &planes.chroma else {
+            return self.pixels(&planes.luma.data, planes.luma.width, (width, height), PixelFormat::GRAY);
+        };
+        let image = YuvPlanesImage {
+            y_plane: &planes.luma.data[..],
+            u_plane: &cb.data[..],
+            v_plane: &cr.data[..],
+            width,
+            height,
+            y_stride: planes.luma.width,
+            u_stride: cb.width,
+            v_stride: cr.width,
+            subsamp: Subsamp::Sub2x2,
+        };
+        self.jpeg.set_subsamp(Subsamp::Sub2x2).map_err(broken)?;
+        self.jpeg.compress_yuv_planes_to_vec(&image).map_err(broken)
+    }
+
+    fn pixels(
+        &mut self,
+        pixels: &[u8],
+        pitch: usize,
+        (width, height): (usize, usize),
+        format: PixelFormat,
+    ) -> Result<Vec<u8>, PhotoError> {
+        let coarse = if format == PixelFormat::GRAY { Subsamp::Gray } else { Subsamp::Sub2x2 };
+        self.jpeg.set_subsamp(coarse).map_err(broken)?;
+        self.jpeg.compress_to_vec(Image { pixels, width, pitch, height, format }).map_err(broken)
+    }
+
+    fn webp(&self, rgb: &Rgb) -> Result<Vec<u8>, PhotoError> {
+        let (width, height) = (u32::try_from(rgb.width).map_err(broken)?, u32::try_from(rgb.height).map_err(broken)?);
+        let encoded = webp::Encoder::from_rgb(&rgb.data, width, height)
+            .encode_simple(false, f32::from(self.quality))
+            .map_err(|error| broken(format!("{error:?}")))?;
+        Ok(encoded.to_vec())
+    }
+}
+
+fn broken(why: impl std::fmt::Display) -> PhotoError {
+    PhotoError::Broken(format!("it cannot be encoded: {why}"))
+}

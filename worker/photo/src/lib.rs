@@ -1,0 +1,61 @@
+//! From the bytes of a photo to its renditions and to what is in it.
+//!
+//! Pure computing: nothing here knows where a photo comes from or where it goes, and nothing waits.
+//!
+//! A JPEG stays in its planes (brightness and two of colour) all the way: decoded at the least scale that serves, resized
+//! plane by plane, and encoded from planes. That saves the conversion to red, green and blue and back, and half of
+//! the pixels of colour. Everything else, and what needs another colour space, goes through [`rgb`].
+//!
+//! - `inspect` reads headers, `decode` gives pixels (a [`picture`]), `render` makes renditions, `look` what the model sees.
+//! - `planes` and `rgb` own pixels and their resizing; `colour` converts, `turn` puts upright, `encode` writes files.
+//! - [`model`] knows what is in a photo, by a model and its labels.
+
+mod colour;
+mod decode;
+mod encode;
+mod inspect;
+mod jpeg;
+mod look;
+pub mod model;
+mod picture;
+mod planes;
+mod render;
+mod resample;
+mod rgb;
+mod turn;
+
+pub use inspect::{Header, Kind, inspect};
+pub use look::{Look, SIDE};
+pub use render::{Encoded, Made, Wanted, make};
+
+/// More pixels are refused: a decoded one takes at least 300 MB.
+pub const MOST_PIXELS: u64 = 100_000_000;
+
+/// A photo that cannot be worked on, now or later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PhotoError {
+    /// The content is of no kind that is known.
+    #[error("this is not an image of a kind that is known (JPEG, PNG, WebP, GIF, TIFF, BMP)")]
+    NotAnImage,
+    /// The header says that there are too many pixels.
+    #[error("{width} x {height} pixels are more than {MOST_PIXELS}")]
+    TooLarge {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// The end is missing.
+    #[error("the file is cut off: its end is missing")]
+    Truncated,
+    /// The content is not what its kind says.
+    #[error("the image cannot be decoded: {0}")]
+    Broken(String),
+}
+
+impl PhotoError {
+    /// Says that a photo cannot be decoded, in the words of whoever tried.
+    fn broken(why: impl std::fmt::Display) -> Self {
+        Self::Broken(why.to_string())
+    }
+}

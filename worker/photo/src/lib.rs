@@ -10,6 +10,9 @@
 //! - `planes` and `rgb` own pixels and their resizing; `colour` converts, `turn` puts upright, `encode` writes files.
 //! - [`model`] knows what is in a photo, by a model and its labels.
 
+// Tests paint pictures by formula.
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss))]
+
 mod colour;
 mod decode;
 mod encode;
@@ -24,6 +27,8 @@ mod resample;
 mod rgb;
 mod turn;
 
+use serde::{Deserialize, Serialize};
+
 pub use inspect::{Header, Kind, inspect};
 pub use look::{Look, SIDE};
 pub use render::{Encoded, Made, Wanted, make};
@@ -32,7 +37,7 @@ pub use render::{Encoded, Made, Wanted, make};
 pub const MOST_PIXELS: u64 = 100_000_000;
 
 /// A photo that cannot be worked on, now or later.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PhotoError {
     /// The content is of no kind that is known.
     #[error("this is not an image of a kind that is known (JPEG, PNG, WebP, GIF, TIFF, BMP)")]

@@ -87,7 +87,7 @@ impl Planes {
         area: Area,
         filter: FilterType,
         size: (usize, usize),
-    ) -> Result<(Vec<u8>, Option<[Vec<u8>; 2]>), PhotoError> {
+    ) -> Result<Patch, PhotoError> {
         let mut patch = |plane: &Plane, coarse: Coarse| {
             let source = Source { data: &plane.data, width: plane.width, height: plane.height, kind: PixelType::U8 };
             resampler.resize(source, area.in_samples_of(coarse), filter, size)
@@ -100,6 +100,9 @@ impl Planes {
         Ok((luma, chroma))
     }
 }
+
+/// Brightness, and two planes of colour where there is colour.
+pub(crate) type Patch = (Vec<u8>, Option<[Vec<u8>; 2]>);
 
 impl Area {
     #[expect(clippy::cast_precision_loss, reason = "at most 4")]

@@ -42,7 +42,7 @@ pub(crate) fn planes(content: &[u8], least: (usize, usize)) -> Result<Option<Pla
         height: scaled.height,
         subsamp: scaled.subsamp,
     };
-    decoder.decompress_to_yuv(content, image.as_deref_mut()).or_else(harmless)?;
+    decoder.decompress_to_yuv(content, image.as_deref_mut()).or_else(|error| harmless(&error))?;
     let (across, down) = scaled.subsamp.size();
     #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
     let extent = |size: usize| (size * factor.num()) as f64 / factor.denom() as f64;
@@ -51,7 +51,7 @@ pub(crate) fn planes(content: &[u8], least: (usize, usize)) -> Result<Option<Pla
 }
 
 /// Some cameras leave a few bytes between two markers, which every viewer passes over.
-fn harmless(error: turbojpeg::Error) -> Result<(), PhotoError> {
+fn harmless(error: &turbojpeg::Error) -> Result<(), PhotoError> {
     let says = error.to_string();
     if says.contains("extraneous bytes") {
         Ok(())

@@ -4,7 +4,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     thread,
 };
 
@@ -43,13 +43,9 @@ impl Engine {
 
     pub(super) fn onnx_runtime(library: &Path, model: &[u8]) -> Result<Self, ModelError> {
         let says = |why: String| ModelError::Engine { engine: RUNTIME, why };
-        let environment = ort::init_from(library)
-            .map_err(|error| says(error.to_string()))?
-            .with_telemetry(false)
-            .build()
-            .map_err(|error| says(error.to_string()))?;
+        let environment = environment(library)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let sessions = (0..cores).map(|_| session(&environment, model).map(Mutex::new)).collect::<ort::Result<_>>();
+        let sessions = (0..cores).map(|_| session(environment, model).map(Mutex::new)).collect::<ort::Result<_>>();
         sessions.map(Self::OnnxRuntime).map_err(|error| says(error.to_string()))
     }
 
@@ -78,6 +74,20 @@ impl Engine {
             }
         }
     }
+}
+
+/// Returns the process's environment; there may be only one, and it stays with the library that it was made from.
+fn environment(library: &Path) -> Result<&'static Environment, ModelError> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    let _alone = MAKING.lock();
+    if let Some(made) = ENVIRONMENT.get() {
+        return Ok(made);
+    }
+    let says = |error: &dyn std::fmt::Display| ModelError::Engine { engine: RUNTIME, why: error.to_string() };
+    let builder = ort::init_from(library).map_err(|error| says(&error))?.with_telemetry(false);
+    let made = builder.build().map_err(|error| says(&error))?;
+    Ok(ENVIRONMENT.get_or_init(|| made))
 }
 
 /// Photos are worked on side by side, so one thread each gives the most photos a second.

@@ -125,12 +125,8 @@ mod tests {
         (include_bytes!("../../../../tests/photos/rocket.jpg"), "missile", 0.30),
     ];
 
-    /// ONNX Runtime allows one environment a process.
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
     #[test]
     fn both_engines_give_the_expected_answers() {
-        let _alone = ONE_AT_A_TIME.lock();
         let labels = Labels::parse(LABELS).unwrap();
         let runtime = engine::runtime_path().expect(
             "ONNX Runtime's library is beside the tests' executables or in ORT_DYLIB_PATH: scripts/setup onnxruntime",
@@ -146,7 +142,6 @@ mod tests {
 
     #[test]
     fn a_cat_is_a_cat_and_an_animal() {
-        let _alone = ONE_AT_A_TIME.lock();
         let tagger = Tagger::load(&Tagging::default()).unwrap();
         let tagged = tagger.tag(&look(PHOTOS[0].0)).unwrap();
         assert_eq!(tagged.tags[0].label, "cat", "{:?}", tagged.tags);

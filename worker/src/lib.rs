@@ -4,6 +4,7 @@
 //! AWS or on this machine. [`config`] reads everything before anything is bound; [`run`] starts what the role needs.
 
 pub mod catalog;
+pub mod compute;
 pub mod config;
 mod consumer;
 mod http;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use decouple_worker::{config::Config, run};
+use decouple_worker::{compute, config::Config, run};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -10,8 +10,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == compute::ARGUMENT) {
+        return compute::child::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    serve()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn serve() -> ExitCode {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

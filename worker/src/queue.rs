@@ -1,9 +1,12 @@
 //! Where tasks go, and where they come from: a topic or a queue to send to, a queue to receive from.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::{error::DisplayErrorContext, types::Message};
+use aws_sdk_sqs::{
+    error::DisplayErrorContext,
+    types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName},
+};
 use decouple_contract::{Role, Task};
 
 use crate::config::Config;
@@ -11,7 +14,7 @@ use crate::config::Config;
 /// An empty receive waits for this long, so that nobody polls.
 const LONG_POLL_SECONDS: i32 = 20;
 /// SQS hands out at most so many at once.
-const MOST: usize = 10;
+pub(crate) const MOST: usize = 10;
 /// What `sent_to` says of a photo that this worker works on itself.
 const INLINE: &str = "inline";
 
@@ -94,6 +97,8 @@ fn seconds(time: Duration) -> i32 {
 /// A message that this worker holds.
 pub(crate) struct Received {
     pub(crate) body: String,
+    /// How often it was handed out, this time included.
+    pub(crate) receives: u32,
     receipt: String,
 }
 
@@ -113,18 +118,26 @@ impl Inbox {
             .max_number_of_messages(i32::try_from(most.clamp(1, MOST)).unwrap_or(1))
             .wait_time_seconds(LONG_POLL_SECONDS)
             .visibility_timeout(seconds(self.visibility))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await
             .map_err(|error| QueueError::new("ReceiveMessage", error))?;
-        let received = |message: Message| Some(Received { body: message.body?, receipt: message.receipt_handle? });
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
-    /// Deletes a message whose work is done.
-    pub(crate) async fn delete(&self, message: &Received) -> Result<(), QueueError> {
-        let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&message.receipt);
-        delete.send().await.map_err(|error| QueueError::new("DeleteMessage", error))?;
-        Ok(())
+    /// Deletes messages whose work is done, at most ten, and returns how many could not be.
+    pub(crate) async fn delete(&self, messages: &[Received]) -> Result<usize, QueueError> {
+        let entry = |(index, message): (usize, &Received)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&message.receipt)
+                .build()
+                .expect("both required fields are set")
+        };
+        let entries = messages.iter().enumerate().map(entry).collect();
+        let delete = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        let answer = delete.send().await.map_err(|error| QueueError::new("DeleteMessageBatch", error))?;
+        Ok(answer.failed.len())
     }
 
     /// Hides a message for so long from now on. Zero gives it back at once.
@@ -139,4 +152,12 @@ impl Inbox {
             .map_err(|error| QueueError::new("ChangeMessageVisibility", error))?;
         Ok(())
     }
+}
+
+fn received(message: Message) -> Option<Received> {
+    let count = |attributes: &HashMap<_, String>| {
+        attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
+    };
+    let receives = message.attributes.as_ref().and_then(count).unwrap_or(1);
+    Some(Received { body: message.body?, receives, receipt: message.receipt_handle? })
 }

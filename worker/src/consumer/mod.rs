@@ -1,8 +1,10 @@
-//! The queue loop: receives in batches, works on as many photos as there are cores, and deletes a message only when its
-//! result is stored.
+//! The queue loop: holds more messages than there are cores, so that the next photos are fetched and the last results
+//! stored while others are computed, and deletes a message only when its result is stored.
 //!
-//! A message that fails for a reason that may pass is hidden for a moment and comes back; the queue itself moves one that
-//! fails too often to the dead letters.
+//! A message that fails for a reason that may pass is hidden for a while, longer each time, and comes back; the queue itself
+//! moves one that fails too often to the dead letters.
+
+mod done;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +12,9 @@ use decouple_contract::Task;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::done::Done;
 use crate::{
+    compute::cores,
     jobs::JobError,
     queue::{Inbox, Received},
     site::Site,
@@ -18,15 +22,21 @@ use crate::{
 
 /// After an error of the queue itself, it is asked again this much later.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A message whose work failed for a reason that may pass comes back this much later.
-const RETRY: Duration = Duration::from_secs(2);
+/// A message whose work failed for a reason that may pass comes back this much later, and twice as much each time.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_mins(2);
+/// For each core: one photo that is computed, one that is fetched or stored, ...
+const WORKING: usize = 2;
+/// ... and as many that wait, so that receiving fetches several at once.
+const HELD: usize = 4;
 
 /// Receives and works until it is told to stop; then finishes what it has begun and gives back what it has not.
 pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, shutdown: CancellationToken) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let consumer = Arc::new(Consumer { inbox, site, working: Arc::new(Semaphore::new(cores)), shutdown });
-    // Twice as many are held as are worked on, so that a photo is there when a core becomes free.
-    let held = Arc::new(Semaphore::new(cores * 2));
+    let inbox = Arc::new(inbox);
+    let (done, deleting) = Done::start(Arc::clone(&inbox));
+    let working = Arc::new(Semaphore::new(cores() * WORKING));
+    let consumer = Arc::new(Consumer { inbox, site, working, done, shutdown });
+    let held = Arc::new(Semaphore::new(cores() * HELD));
     let messages = TaskTracker::new();
     loop {
         let received = tokio::select! {
@@ -36,32 +46,35 @@ pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, shutdown: CancellationTok
         for (message, place) in received {
             let consumer = Arc::clone(&consumer);
             messages.spawn(async move {
-                consumer.handle(&message).await;
+                consumer.handle(message).await;
                 drop(place);
             });
         }
     }
     messages.close();
     messages.wait().await;
+    drop(consumer);
+    deleting.await;
 }
 
 struct Consumer {
-    inbox: Inbox,
+    inbox: Arc<Inbox>,
     site: Arc<Site>,
     working: Arc<Semaphore>,
+    done: Done,
     shutdown: CancellationToken,
 }
 
 impl Consumer {
-    /// Waits for room, then for messages to fill it.
+    /// Waits for room for several, then for messages to fill it. Asking for each alone would be a request a photo.
     async fn receive(&self, held: &Arc<Semaphore>) -> Vec<(Received, OwnedSemaphorePermit)> {
-        let Ok(first) = Arc::clone(held).acquire_owned().await else { return Vec::new() };
-        let mut places = vec![first];
+        let some = u32::try_from(cores() * HELD / 4).unwrap_or(u32::MAX).max(1);
+        let Ok(mut room) = Arc::clone(held).acquire_many_owned(some).await else { return Vec::new() };
         while let Ok(place) = Arc::clone(held).try_acquire_owned() {
-            places.push(place);
+            room.merge(place);
         }
-        match self.inbox.receive(places.len()).await {
-            Ok(messages) => messages.into_iter().zip(places).collect(),
+        match self.inbox.receive(room.num_permits()).await {
+            Ok(messages) => messages.into_iter().filter_map(|message| Some((message, room.split(1)?))).collect(),
             Err(error) => {
                 tracing::warn!(%error, "tasks could not be received");
                 tokio::time::sleep(PAUSE).await;
@@ -71,10 +84,14 @@ impl Consumer {
     }
 
     /// Works on a message while it is kept hidden from others.
-    async fn handle(&self, message: &Received) {
-        tokio::select! {
-            () = self.keep(message) => {}
-            () = self.work(message) => {}
+    async fn handle(&self, message: Received) {
+        let outcome = tokio::select! {
+            () = self.keep(&message) => return,
+            outcome = self.work(&message) => outcome,
+        };
+        match outcome {
+            Outcome::Done => self.done.delete(message).await,
+            Outcome::Later(after) => self.give_back(&message, after).await,
         }
     }
 
@@ -89,19 +106,20 @@ impl Consumer {
         }
     }
 
-    async fn work(&self, message: &Received) {
+    async fn work(&self, message: &Received) -> Outcome {
         let permit = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => None,
             permit = self.working.acquire() => permit.ok(),
         };
-        let Some(_permit) = permit else { return self.give_back(message, Duration::ZERO).await };
+        let Some(_permit) = permit else { return Outcome::Later(Duration::ZERO) };
+        let later = Outcome::Later(retry_after(message.receives, rand::random()));
         let task = match Task::from_json(&message.body) {
             Ok(task) => task,
             Err(error) => {
                 // Another version may understand it, so it is left to the queue's own limit.
                 tracing::error!(%error, "a message is not a task");
-                return self.give_back(message, RETRY).await;
+                return later;
             }
         };
         let limit = self.site.config.job_timeout;
@@ -110,14 +128,10 @@ impl Consumer {
             Err(_) => Err(JobError::TimedOut(limit)),
         };
         match done {
-            Ok(()) => {
-                if let Err(error) = self.inbox.delete(message).await {
-                    tracing::warn!(image = task.image, %error, "a task that is done will be found done once more");
-                }
-            }
+            Ok(()) => Outcome::Done,
             Err(error) => {
                 tracing::warn!(image = task.image, %error, "a task failed and will be tried again");
-                self.give_back(message, RETRY).await;
+                later
             }
         }
     }
@@ -127,5 +141,31 @@ impl Consumer {
         if let Err(error) = self.inbox.hide(message, after).await {
             tracing::debug!(%error, "a task could not be given back early");
         }
+    }
+}
+
+/// What becomes of a message.
+enum Outcome {
+    Done,
+    Later(Duration),
+}
+
+/// Returns how long a message that was handed out `receives` times stays hidden after a failure: between half and all of a
+/// time that doubles, so that what failed together is not tried again together. `random` is any number.
+fn retry_after(receives: u32, random: u32) -> Duration {
+    let most = FIRST_RETRY.saturating_mul(1 << receives.min(16)).min(LAST_RETRY);
+    most / 2 + (most / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_retry_waits_longer_and_none_for_ever() {
+        assert_eq!(retry_after(1, 0), Duration::from_secs(1));
+        assert_eq!(retry_after(1, u32::MAX), Duration::from_secs(2));
+        assert!(retry_after(4, 0) > retry_after(2, u32::MAX));
+        assert_eq!(retry_after(u32::MAX, u32::MAX), LAST_RETRY);
     }
 }

@@ -15,10 +15,11 @@ use decouple_contract::{Renditions, Role};
 
 use crate::{
     catalog::{Catalog, CatalogError},
+    compute::{ComputeError, Workshop},
     config::Config,
     metrics::Metrics,
     model::{Tagged, Tagger},
-    photo::{self, Encoded, Look, PhotoError, Wanted},
+    photo::Encoded,
     record::{Image, Part, Tag, original_key},
     store::{Store, StoreError},
 };
@@ -32,6 +33,8 @@ pub(crate) enum JobError {
     Store(#[from] StoreError),
     #[error("it took longer than {} s", .0.as_secs())]
     TimedOut(Duration),
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
     #[error("the model failed: {0}")]
     Model(String),
 }
@@ -43,18 +46,14 @@ pub(crate) struct Jobs {
     catalog: Catalog,
     store: Store,
     tagger: Option<Arc<Tagger>>,
+    workshop: Workshop,
     metrics: Arc<Metrics>,
 }
 
 /// What came of computing.
 struct Computed {
-    renditions: Option<Result<Vec<Encoded>, PhotoError>>,
-    tags: Option<Result<Tagged, TagFailure>>,
-}
-
-enum TagFailure {
-    Photo(PhotoError),
-    Model(String),
+    renditions: Vec<Encoded>,
+    tagged: Option<Tagged>,
 }
 
 impl Jobs {
@@ -66,7 +65,15 @@ impl Jobs {
         metrics: Arc<Metrics>,
     ) -> Self {
         let renditions = config.renditions.clone();
-        Self { role: config.role, renditions, catalog, store, tagger: tagger.map(Arc::new), metrics }
+        Self {
+            role: config.role,
+            renditions,
+            catalog,
+            store,
+            tagger: tagger.map(Arc::new),
+            workshop: Workshop::new(),
+            metrics,
+        }
     }
 
     /// Says which engine runs the model, where this worker has one.
@@ -97,29 +104,37 @@ impl Jobs {
 
     async fn work_on(&self, id: &str, original: Bytes, resize: bool, tag: bool) -> Result<(), JobError> {
         let began = Instant::now();
-        let settings = resize.then(|| self.renditions.clone());
-        let tagger = self.tagger.clone().filter(|_| tag);
-        let computed = tokio::task::spawn_blocking(move || compute(&original, settings.as_ref(), tagger.as_deref()));
-        let Ok(computed) = computed.await else {
-            // It would do so again: the photo is the reason, not the moment.
-            return self.fail(id, resize, tag, "the decoder broke down over it").await;
+        let computed = match self.compute(&original, resize, tag).await {
+            Ok(computed) => computed,
+            Err(JobError::Compute(ComputeError::Photo(error))) => {
+                return self.fail(id, resize, tag, &error.to_string()).await;
+            }
+            Err(error) => return Err(error),
         };
-        if let Some(renditions) = computed.renditions {
-            let outcome = match renditions {
-                Ok(encoded) => Part::Done(resize::store(&self.store, id, &self.renditions, encoded).await?),
-                Err(error) => Part::Failed(error.to_string()),
-            };
-            self.resized(id, &outcome, began).await?;
+        drop(original);
+        if resize {
+            let stored = resize::store(&self.store, id, &self.renditions, computed.renditions).await?;
+            self.resized(id, &Part::Done(stored), began).await?;
         }
-        if let Some(tags) = computed.tags {
-            let (outcome, terms) = match tags {
-                Ok(tagged) => (Part::Done(tagged.tags), tagged.terms),
-                Err(TagFailure::Photo(error)) => (Part::Failed(error.to_string()), Vec::new()),
-                Err(TagFailure::Model(why)) => return Err(JobError::Model(why)),
-            };
-            self.tagged(id, &outcome, &terms, began).await?;
+        if let Some(tagged) = computed.tagged {
+            self.tagged(id, &Part::Done(tagged.tags), &tagged.terms, began).await?;
         }
         Ok(())
+    }
+
+    /// Decodes once for both parts, and holds a core until both are done.
+    async fn compute(&self, original: &Bytes, resize: bool, tag: bool) -> Result<Computed, JobError> {
+        let place = self.workshop.place(original).await.map_err(ComputeError::Photo)?;
+        let made = place.make(original, resize.then_some(&self.renditions), tag).await?;
+        let tagged = match (self.tagger.clone(), made.look) {
+            (Some(tagger), Some(look)) => {
+                let tagging = tokio::task::spawn_blocking(move || tagger.tag(&look));
+                let tagged = tagging.await.map_err(|error| JobError::Model(error.to_string()))?;
+                Some(tagged.map_err(|error| JobError::Model(error.to_string()))?)
+            }
+            _ => None,
+        };
+        Ok(Computed { renditions: made.renditions, tagged })
     }
 
     async fn fail(&self, id: &str, resize: bool, tag: bool, reason: &str) -> Result<(), JobError> {
@@ -160,22 +175,4 @@ impl Jobs {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(image = id, job = kind, outcome = state, reason, milliseconds, "a job ended");
     }
-}
-
-/// Decodes once for both parts. It takes a core for as long as it takes.
-fn compute(original: &[u8], renditions: Option<&Renditions>, tagger: Option<&Tagger>) -> Computed {
-    match photo::make(original, Wanted { renditions, look: tagger.is_some() }) {
-        Ok(made) => Computed {
-            renditions: renditions.map(|_| Ok(made.renditions)),
-            tags: tagger.zip(made.look).map(|(tagger, look)| tags(tagger, &look)),
-        },
-        Err(error) => Computed {
-            renditions: renditions.map(|_| Err(error.clone())),
-            tags: tagger.map(|_| Err(TagFailure::Photo(error))),
-        },
-    }
-}
-
-fn tags(tagger: &Tagger, look: &Look) -> Result<Tagged, TagFailure> {
-    tagger.tag(look).map_err(|error| TagFailure::Model(error.to_string()))
 }

@@ -5,6 +5,9 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 use decouple_contract::{Renditions, Role, Tagging, env};
 use serde::de::DeserializeOwned;
 
+/// What a killed worker held comes again after this long at the latest, though the queue may hide it for longer.
+const LONGEST_LEASE: Duration = Duration::from_secs(30);
+
 /// Everything that a worker is told.
 pub struct Config {
     /// What this worker does.
@@ -63,7 +66,7 @@ impl Config {
             listen: read.or(env::LISTEN, SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 127.0.0.1:8080"),
             max_upload_bytes: read.or(env::MAX_UPLOAD_BYTES, 25_000_000, "a number of bytes"),
             job_timeout: read.seconds(env::JOB_TIMEOUT_SECONDS, 60),
-            visibility: read.seconds(env::VISIBILITY_SECONDS, 120),
+            visibility: read.seconds(env::VISIBILITY_SECONDS, 120).min(LONGEST_LEASE),
             renditions: read.json(env::RENDITIONS),
             tagging: read.json(env::TAGGING),
         };

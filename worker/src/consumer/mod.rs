@@ -99,7 +99,7 @@ impl Consumer {
     async fn keep(&self, message: &Received) {
         let visibility = self.site.config.visibility;
         loop {
-            tokio::time::sleep(visibility / 2).await;
+            tokio::time::sleep(visibility / 3).await;
             if let Err(error) = self.inbox.hide(message, visibility).await {
                 tracing::warn!(%error, "a task could not be kept; another worker may take it too");
             }

@@ -13,16 +13,29 @@ use crate::{
     turn::Turn,
 };
 
+/// Most memory that a header may take: a profile of colours is stored deflated, and may unpack to anything.
+const HEADER_MEMORY: u64 = 16 * 1024 * 1024;
 /// Most memory that a decoder may take beside the pixels themselves.
 const MEMORY: u64 = 1024 * 1024 * 1024;
 /// Progressive photos have about ten scans. Each costs as much time as a photo of one.
 const MOST_SCANS: usize = 100;
+/// Of a large photo at its emptiest, a byte holds some 50 pixels. What claims or unpacks to more is made to cost much.
+const MOST_PIXELS_IN_A_BYTE: u64 = 200;
+/// So many pixels may be as empty as they like: screenshots are.
+const PIXELS_OF_A_SCREEN: u64 = 16_000_000;
 
-/// Limits of every decoder.
-pub(crate) fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MEMORY);
-    limits
+/// Opens a decoder of which no more than the header has been read.
+pub(crate) fn decoder(content: &[u8], format: ImageFormat) -> image::ImageResult<impl ImageDecoder + '_> {
+    let limits = |memory| {
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(memory);
+        limits
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    reader.limits(limits(HEADER_MEMORY));
+    let mut decoder = reader.into_decoder()?;
+    decoder.set_limits(limits(MEMORY))?;
+    Ok(decoder)
 }
 
 /// A photo whose header was read and found fit.
@@ -36,6 +49,11 @@ pub(crate) struct Opened<'a> {
 /// Looks at a photo without decoding it.
 pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
     let header = inspect(content)?;
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    if pixels > PIXELS_OF_A_SCREEN && pixels / MOST_PIXELS_IN_A_BYTE > content.len() as u64 {
+        let why = format!("{pixels} pixels in {} bytes are far more than a photo has", content.len());
+        return Err(PhotoError::Broken(why));
+    }
     if header.kind.format == ImageFormat::Jpeg {
         let shape = jpeg::shape(content);
         if !shape.whole {
@@ -45,7 +63,7 @@ pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
             return Err(PhotoError::Broken(format!("it has {} scans, more than {MOST_SCANS}", shape.scans)));
         }
     }
-    let mut decoder = decoder(content, header.kind.format)?;
+    let mut decoder = decoder(content, header.kind.format).map_err(PhotoError::broken)?;
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
@@ -71,22 +89,18 @@ impl Opened<'_> {
         {
             return Ok(Picture::Planes(planes));
         }
-        let decoder = decoder(self.content, self.header.kind.format)?;
+        let decoder = decoder(self.content, self.header.kind.format).map_err(PhotoError::broken)?;
         let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
         Ok(Picture::Rgb(Rgb::from_decoded(decoded)))
     }
-}
-
-fn decoder(content: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, PhotoError> {
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
-    reader.limits(limits());
-    reader.into_decoder().map_err(PhotoError::broken)
 }
 
 /// A file that ends too early is told of in plain words.
 fn reason(error: &image::ImageError) -> PhotoError {
     match error {
         image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => PhotoError::Truncated,
+        // Decoders that have an error of their own for it give it no kind.
+        error if error.to_string().to_ascii_lowercase().contains("unexpected end") => PhotoError::Truncated,
         error => PhotoError::broken(error),
     }
 }

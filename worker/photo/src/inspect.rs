@@ -1,10 +1,8 @@
 //! What the first bytes of an upload say, before anything is decoded.
 
-use std::io::Cursor;
+use image::{ImageDecoder, ImageFormat};
 
-use image::{ImageDecoder, ImageFormat, ImageReader};
-
-use crate::{MOST_PIXELS, PhotoError, decode::limits};
+use crate::{MOST_PIXELS, PhotoError, decode::decoder};
 
 /// Kinds of images that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +39,11 @@ pub fn inspect(content: &[u8]) -> Result<Header, PhotoError> {
     let format = image::guess_format(content).map_err(|_| PhotoError::NotAnImage)?;
     let kind = KINDS.into_iter().find(|kind| kind.format == format).ok_or(PhotoError::NotAnImage)?;
     let broken = |error: image::ImageError| PhotoError::Broken(error.to_string());
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
-    // Limits on memory would refuse a large photo in other words than ours.
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = decoder(content, format).map_err(broken)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(PhotoError::TooLarge { width, height });
     }
-    decoder.set_limits(limits()).map_err(broken)?;
     let turned = decoder.orientation().is_ok_and(turns);
     let (width, height) = if turned { (height, width) } else { (width, height) };
     let memory = memory(format, width, height, decoder.total_bytes());

@@ -3,6 +3,7 @@
 //!
 //! Needs PostgreSQL's server programs (Debian: `postgresql`) and ONNX Runtime's library (`scripts/setup onnxruntime`).
 
+mod bad_input;
 mod crashes;
 mod engines;
 mod faults;

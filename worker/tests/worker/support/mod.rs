@@ -2,7 +2,9 @@
 
 mod client;
 mod cloud;
+pub(crate) mod crafted;
 mod database;
+pub(crate) mod processes;
 mod proxy;
 mod worker;
 

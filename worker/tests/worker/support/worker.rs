@@ -90,6 +90,11 @@ impl Worker {
         std::fs::read_to_string(self.logs.path().join("log")).unwrap()
     }
 
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells whether the worker still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

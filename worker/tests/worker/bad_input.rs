@@ -1,0 +1,198 @@
+//! Whatever people upload has one of three ends: refused at once, failed with its reason, or done. None of them takes the
+//! worker along, or more memory than a small machine has.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use image::ImageFormat;
+use serde_json::Value;
+
+use crate::support::{
+    Cloud, Database, Worker, crafted, id, photo,
+    processes::{Process, megabytes},
+};
+
+/// What becomes of an upload.
+#[derive(Debug)]
+enum End {
+    /// The upload is answered with this status.
+    Refused(u16),
+    /// It is accepted, and fails for a reason that has this in it.
+    Failed(&'static str),
+    /// It is accepted and is a photo.
+    Done,
+}
+
+use End::{Done, Failed, Refused};
+
+fn cut(format: ImageFormat) -> Vec<u8> {
+    let whole = image::load_from_memory(&photo("rocket.jpg")).unwrap();
+    let mut file = crafted::encoded(&whole, format);
+    file.truncate(file.len() * 6 / 10);
+    file
+}
+
+fn jpeg_headers_alone() -> Vec<u8> {
+    let mut file = photo("rocket.jpg");
+    let scan = file.windows(2).position(|marker| marker == [0xFF, 0xDA]).unwrap();
+    file.truncate(scan);
+    file
+}
+
+fn followed_by(mut file: Vec<u8>, more: &[u8]) -> Vec<u8> {
+    file.extend_from_slice(more);
+    file
+}
+
+/// One row a kind: its name, the file, and what becomes of it.
+fn table() -> Vec<(&'static str, Vec<u8>, End)> {
+    let html = b"<!doctype html><script>alert(1)</script>";
+    let svg = b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    let no_exif = b"Exif\0\0II*\0\xFF\xFF\xFF\x7F\x41\x41\x41\x41";
+    let no_profile = b"ICC_PROFILE\0\x01\x01\0\0\x02\0acspRGB XYZ \xFF\xFF\xFF\xFF";
+    vec![
+        ("nothing", Vec::new(), Refused(415)),
+        ("text", b"hello, world".to_vec(), Refused(415)),
+        ("HTML", html.to_vec(), Refused(415)),
+        ("SVG", svg.to_vec(), Refused(415)),
+        ("a program", [b"\x7FELF\x02\x01\x01\0", &[0; 200][..]].concat(), Refused(415)),
+        ("an archive", b"PK\x03\x04\x14\0\0\0\x08\0aaaaaaaaaaaaaaaa".to_vec(), Refused(415)),
+        ("the first bytes of a JPEG", photo("rocket.jpg")[..20].to_vec(), Refused(422)),
+        ("a PNG's signature", b"\x89PNG\r\n\x1a\n".to_vec(), Refused(422)),
+        ("a GIF's signature before a script", b"GIF89a=1;alert(1)//".to_vec(), Refused(422)),
+        ("a JPEG's headers alone", jpeg_headers_alone(), Refused(422)),
+        ("a JPEG that was cut off", cut(ImageFormat::Jpeg), Failed("cut off")),
+        ("a PNG that was cut off", cut(ImageFormat::Png), Failed("cut off")),
+        ("a WebP that was cut off", cut(ImageFormat::WebP), Failed("")),
+        ("a GIF that was cut off", cut(ImageFormat::Gif), Failed("cut off")),
+        ("a PNG by the name of a JPEG", photo("cat.png"), Done),
+        ("a JPEG that is an archive too", followed_by(photo("rocket.jpg"), b"PK\x03\x04\x14\0\0\0\x08\0"), Done),
+        ("a JPEG with a script in it", crafted::jpeg_with_segment(0xFE, html), Done),
+        ("a PNG of 50,000 x 50,000", crafted::png_that_claims(50_000, 50_000), Refused(422)),
+        ("a JPEG of 65,500 x 65,500", crafted::jpeg_that_claims(65_500, 65_500), Refused(422)),
+        ("a JPEG that claims 9,000 x 9,000", crafted::jpeg_that_claims(9_000, 9_000), Failed("far more")),
+        ("a PNG that claims 9,000 x 9,000", crafted::png_that_claims(9_000, 9_000), Failed("far more")),
+        ("a PNG that unpacks to a thousand times its size", crafted::black_png(9_900, 9_900), Failed("far more")),
+        ("a PNG of 12 megapixels, all black", crafted::black_png(4_000, 3_000), Done),
+        ("a PNG with a profile of 300 MB", crafted::png_with_profile_of(300 << 20), Done),
+        ("a PNG with a comment of 300 MB", crafted::png_with_comment_of(300 << 20), Done),
+        ("an APNG of a thousand huge frames", crafted::apng_of(1000), Done),
+        ("a GIF of 65,535 x 65,535", crafted::gif_that_claims(65_535, 65_535), Refused(422)),
+        ("a GIF with a frame of 65,535 x 65,535", crafted::gif_that_claims(16, 65_535), Failed("")),
+        ("a progressive JPEG", crafted::jpeg_of_scans(1), Done),
+        ("a JPEG of 5,000 scans", crafted::jpeg_of_scans(5000), Failed("scans")),
+        ("a JPEG of four inks", crafted::CMYK.to_vec(), Done),
+        ("a JPEG with a broken profile", crafted::jpeg_with_segment(0xE2, no_profile), Done),
+        ("a JPEG with broken EXIF data", crafted::jpeg_with_segment(0xE1, no_exif), Done),
+    ]
+}
+
+fn came_to(record: &Value, end: &End) -> bool {
+    let part = |part: &str| {
+        let state = record[part]["state"].as_str().unwrap_or_default();
+        match end {
+            Done => state == "done",
+            Failed(why) => {
+                let reason = record[part]["reason"].as_str().unwrap_or_default();
+                state == "failed" && !reason.is_empty() && reason.contains(why)
+            }
+            Refused(_) => false,
+        }
+    };
+    part("resize") && part("tag")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_bad_input_has_its_end_and_the_worker_goes_on() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 3).await;
+    let mut web = Worker::web(&cloud, &database, &queue).await;
+    let mut process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let client = web.client();
+    let mut surprises = Vec::new();
+    let mut times = Vec::new();
+    for (what, content, end) in table() {
+        let bytes = content.len();
+        let begun = Instant::now();
+        let answer = client.upload(content).await;
+        let status = answer.status().as_u16();
+        let mut record: Value = answer.json().await.unwrap();
+        let as_expected = if let Refused(expected) = end {
+            status == expected
+        } else if status == 202 {
+            record = client.settled(&id(&record)).await;
+            came_to(&record, &end)
+        } else {
+            false
+        };
+        times.push(format!("{what}: {bytes} bytes, {} ms, {end:?}", begun.elapsed().as_millis()));
+        if !as_expected {
+            surprises.push(format!("{what} should be {end:?}: {status} {record}"));
+        }
+    }
+    let peaks = [&web, &process].map(|worker| {
+        let itself = Process::of(worker);
+        itself.children().into_iter().map(Process::peak).fold(itself.peak(), u64::max)
+    });
+    println!("{}\nmost memory of a process of each worker, in KiB: {peaks:?}", times.join("\n"));
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    assert!(peaks.iter().all(|peak| *peak < megabytes(200)), "{peaks:?}");
+    assert!(web.runs() && process.runs());
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0, "what can never be done is not tried again");
+}
+
+/// Kills every decoding process that takes so much that it can only be at the large photo, until that has an end.
+async fn killing_what_is_large<T>(worker: &Worker, until: impl Future<Output = T>) -> (T, usize) {
+    let killed = AtomicUsize::new(0);
+    let kill = async {
+        let mut often = tokio::time::interval(Duration::from_millis(2));
+        loop {
+            often.tick().await;
+            for child in Process::of(worker).children() {
+                if child.resident() > megabytes(60) {
+                    child.kill();
+                    killed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    let ended = tokio::select! {
+        () = kill => unreachable!("it goes on for ever"),
+        ended = until => ended,
+    };
+    (ended, killed.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_breaks_its_decoder_twice_fails_and_takes_no_other_along() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let mut process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let client = web.client();
+    // What a crash in a decoder comes to: the process is gone, in the middle of a photo.
+    let uploads = async {
+        let large = id(&client.accepted(crafted::noise(4500)).await);
+        let mut small = Vec::new();
+        for _ in 0..8 {
+            small.push(id(&client.accepted(photo("rocket.jpg")).await));
+        }
+        (client.settled(&large).await, small)
+    };
+    let ((record, small), killed) = killing_what_is_large(&process, uploads).await;
+    assert!(killed >= 2, "{killed}");
+    for part in ["resize", "tag"] {
+        assert_eq!(record[part]["state"], "failed", "{record}");
+        assert!(record[part]["reason"].as_str().unwrap().contains("broke down"), "{record}");
+    }
+    for id in small {
+        let record = client.settled(&id).await;
+        assert_eq!((&record["resize"]["state"], &record["tag"]["state"]), (&"done".into(), &"done".into()));
+    }
+    assert!(process.runs());
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0, "a photo that breaks decoders has an end, and is not tried for ever");
+}

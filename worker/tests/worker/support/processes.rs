@@ -1,0 +1,52 @@
+//! The processes of a worker, as the kernel sees them: itself, and those in which it decodes.
+
+use std::process::Command;
+
+use super::Worker;
+
+/// Sizes of memory in KiB.
+pub(crate) const fn megabytes(megabytes: u64) -> u64 {
+    megabytes * 1024
+}
+
+/// A process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    /// The process that serves and receives.
+    pub(crate) fn of(worker: &Worker) -> Self {
+        Self(worker.pid())
+    }
+
+    /// Those that it has started.
+    pub(crate) fn children(self) -> Vec<Self> {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.0)) else { return Vec::new() };
+        let children =
+            threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        children
+            .flat_map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok().map(Self)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Memory that it has now, in KiB; none once it is gone.
+    pub(crate) fn resident(self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it has had, in KiB.
+    pub(crate) fn peak(self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        let found = status.lines().find_map(|found| found.strip_prefix(line));
+        found.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// Ends it in the middle of whatever it does. It may be gone already.
+    pub(crate) fn kill(self) {
+        let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
+    }
+}

@@ -46,9 +46,9 @@ pub(crate) fn jpeg_of_scans(scans: usize) -> Vec<u8> {
     [&PROGRESSIVE[..start], &PROGRESSIVE[start..end].repeat(scans), &PROGRESSIVE[end..]].concat()
 }
 
-fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    let checked = [kind, content].concat();
+    let checked = [&kind[..], content].concat();
     let checksum = crc32(&checked).to_be_bytes();
     [&length, &checked[..], &checksum].concat()
 }
@@ -74,40 +74,40 @@ fn deflated(zeros: usize) -> Vec<u8> {
 /// A PNG of the chunks given, between its header and its end. Grey pixels of one byte.
 fn png(width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
-    [SIGNATURE, &chunk(b"IHDR", &header), &chunks.concat(), &chunk(b"IEND", b"")].concat()
+    [SIGNATURE, &chunk(*b"IHDR", &header), &chunks.concat(), &chunk(*b"IEND", b"")].concat()
 }
 
 /// A PNG that is black all over, and whose file is a thousandth of its pixels.
 pub(crate) fn black_png(width: u32, height: u32) -> Vec<u8> {
     let pixels = deflated((width as usize + 1) * height as usize);
-    png(width, height, &[chunk(b"IDAT", &pixels)])
+    png(width, height, &[chunk(*b"IDAT", &pixels)])
 }
 
 /// A PNG with an end but without pixels, whose header claims a size.
 pub(crate) fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
-    png(width, height, &[chunk(b"IDAT", &deflated(64))])
+    png(width, height, &[chunk(*b"IDAT", &deflated(64))])
 }
 
 /// A small PNG whose colour profile unpacks to very much.
 pub(crate) fn png_with_profile_of(bytes: usize) -> Vec<u8> {
     let profile = [b"profile\0\0", &deflated(bytes)[..]].concat();
-    png(16, 16, &[chunk(b"iCCP", &profile), chunk(b"IDAT", &deflated(17 * 16))])
+    png(16, 16, &[chunk(*b"iCCP", &profile), chunk(*b"IDAT", &deflated(17 * 16))])
 }
 
 /// A small PNG whose comment unpacks to very much.
 pub(crate) fn png_with_comment_of(bytes: usize) -> Vec<u8> {
     let comment = [b"Comment\0\0", &deflated(bytes)[..]].concat();
-    png(16, 16, &[chunk(b"zTXt", &comment), chunk(b"IDAT", &deflated(17 * 16))])
+    png(16, 16, &[chunk(*b"zTXt", &comment), chunk(*b"IDAT", &deflated(17 * 16))])
 }
 
 /// A small PNG that goes on for many frames after the picture that it shows where nothing moves.
 pub(crate) fn apng_of(frames: u32) -> Vec<u8> {
     let control = [frames.to_be_bytes(), 0_u32.to_be_bytes()].concat();
-    let mut chunks = vec![chunk(b"acTL", &control), chunk(b"IDAT", &deflated(17 * 16))];
+    let mut chunks = vec![chunk(*b"acTL", &control), chunk(*b"IDAT", &deflated(17 * 16))];
     for frame in 0..frames {
         let sides = [2 * frame, 50_000, 50_000, 0, 0].map(u32::to_be_bytes).concat();
-        chunks.push(chunk(b"fcTL", &[&sides[..], &[0, 1, 0, 10, 0, 0]].concat()));
-        chunks.push(chunk(b"fdAT", &[&(2 * frame + 1).to_be_bytes()[..], &deflated(1 << 16)].concat()));
+        chunks.push(chunk(*b"fcTL", &[&sides[..], &[0, 1, 0, 10, 0, 0]].concat()));
+        chunks.push(chunk(*b"fdAT", &[&(2 * frame + 1).to_be_bytes()[..], &deflated(1 << 16)].concat()));
     }
     png(16, 16, &chunks)
 }

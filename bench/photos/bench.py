@@ -1,0 +1,163 @@
+"""Runs ours and the peers in turns over every photo, checks quality, and prints tables of ratios.
+
+Each side is a process that takes a task a line. Times are CPU time, so that neighbours on the machine matter little.
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import numpy
+from PIL import Image
+from skimage.metrics import structural_similarity
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Side:
+    """A process that does tasks."""
+
+    def __init__(self, *command, cwd=None):
+        self.command, self.cwd, self.process = command, cwd, None
+
+    def ask(self, *words):
+        if self.process is None:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": self.cwd}
+            self.process = subprocess.Popen(self.command, **pipes)
+        print(*words, sep="\t", file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"{self.command[-1]} ended over {words}")
+        return json.loads(answer)
+
+    def end(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process = None
+
+
+def turns(rounds, asks):
+    """Asks every side in turns, once to warm up, and returns the times of each."""
+    times = {name: [] for name in asks}
+    for turn in range(rounds + 1):
+        for name, ask in asks.items():
+            cpu = ask()["cpu"]
+            if turn:
+                times[name] += cpu
+    return times
+
+
+def shown(times):
+    low, high = min(times), max(times)
+    return f"{statistics.median(times):.1f} ({low:.1f}-{high:.1f})"
+
+
+def ratio(peer, ours):
+    return f"{statistics.median(peer) / statistics.median(ours):.2f}"
+
+
+def similarity(photo, directory):
+    """SSIM of each rendition, in brightness, against Lanczos over the whole decoded photo."""
+    whole = Image.open(photo).convert("RGB")
+    found = {}
+    for file in sorted(pathlib.Path(directory).glob("*.jpg"), key=lambda file: -int(file.stem)):
+        made = Image.open(file).convert("RGB")
+        reference = whole.resize(made.size, Image.LANCZOS)
+        planes = [numpy.asarray(image.convert("L")) for image in (reference, made)]
+        found[int(file.stem)] = (float(structural_similarity(*planes)), file.stat().st_size)
+    return found
+
+
+def table(title, head, rows):
+    print(f"\n### {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
+
+
+def resizing(sides, photos, rounds, work):
+    ours, sharp, pillow = sides["ours"], sides["sharp"], sides["pillow-simd"]
+    speed, quality, memory = [], [], []
+    for photo in photos:
+        asks = {
+            "ours": lambda: ours.ask("resize", 1, photo),
+            "sharp": lambda: sharp.ask("resize", 1, photo),
+            "clone": lambda: sharp.ask("resize-clone", 1, photo),
+            "pillow": lambda: pillow.ask("resize", 1, photo),
+        }
+        if photo.suffix == ".jpg" and "444" not in photo.stem:
+            asks["floor"] = lambda: ours.ask("floor-resize", 1, photo)
+        times = turns(rounds, asks)
+        row = [photo.stem] + [shown(times[name]) for name in ("ours", "sharp", "clone", "pillow")]
+        row += [ratio(times[name], times["ours"]) for name in ("sharp", "clone", "pillow")]
+        row += [ratio(times["ours"], times["floor"]) if "floor" in times else "-"]
+        speed.append(row)
+        seen = {}
+        for name, side in sides.items():
+            directory = work / name / photo.stem
+            directory.mkdir(parents=True, exist_ok=True)
+            fresh = Side(*side.command, cwd=side.cwd)
+            peak = fresh.ask("resize", 1, photo, directory)["peak"]
+            fresh.end()
+            seen[name] = similarity(photo, directory)
+            memory.append((photo.stem, name, f"{peak / 1024:.0f}"))
+        for width in seen["ours"]:
+            cells = [f"{seen[name][width][0]:.4f}, {seen[name][width][1] / 1000:.0f} kB" for name in sides]
+            quality.append([photo.stem, width, *cells])
+    head = ["photo", "ours, ms", "sharp cascade, ms", "sharp clone, ms", "pillow-simd, ms", "x sharp cascade", "x sharp clone"]
+    table("Four renditions: CPU time, median (least-most)", [*head, "x pillow-simd", "ours / floor"], speed)
+    table("SSIM against full decode and Lanczos, and size", ["photo", "width", *sides], quality)
+    peaks = {}
+    for photo, name, peak in memory:
+        peaks.setdefault(photo, {})[name] = peak
+    table("Peak memory of a process for one photo, MB", ["photo", *sides], [[p, *(m[n] for n in sides)] for p, m in peaks.items()])
+
+
+def tagging(sides, photos, rounds):
+    with open(ROOT / "worker/model/labels.tsv", newline="") as labels:
+        rows = list(csv.DictReader(labels, delimiter="\t"))
+    ours, pillow = sides["ours"], sides["pillow-simd"]
+    found = []
+    for photo in photos:
+        asks = {
+            "ours": lambda: ours.ask("tag", 1, photo),
+            "python": lambda: pillow.ask("tag", 1, photo),
+        }
+        if photo.suffix == ".jpg":
+            asks["floor"] = lambda: ours.ask("floor-tag", 1, photo)
+        times = turns(rounds, asks)
+        label, row = ours.ask("tag", 1, photo)["label"], rows[pillow.ask("tag", 1, photo)["label"]]
+        terms = ", ".join((row["label"], row["synonyms"], row["broader"])).split(", ")
+        same = "same" if label in terms else f"{row['label']}!"
+        cells = [shown(times["ours"]), shown(times["python"]), ratio(times["python"], times["ours"])]
+        found.append([photo.stem, *cells, ratio(times["ours"], times["floor"]) if "floor" in times else "-", label or "-", same])
+    head = ["photo", "ours, ms", "Python, ms", "x Python", "ours / floor", "first label", "Python's"]
+    table("Tags: CPU time, median (least-most)", head, found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runner", required=True, help="our side's program")
+    parser.add_argument("--sharp", required=True, help="sharp's side, beside its node_modules")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="directory of photos and of what is made")
+    parser.add_argument("--rounds", type=int, default=15)
+    asked = parser.parse_args()
+    sides = {
+        "ours": Side(asked.runner),
+        "sharp": Side("node", asked.sharp),
+        "pillow-simd": Side(sys.executable, HERE / "peers/pillow.py"),
+    }
+    photos = sorted((asked.work / "photos").iterdir())
+    resizing(sides, photos, asked.rounds, asked.work / "made")
+    small = [ROOT / "tests/photos" / name for name in ("cat.png", "coffee.png", "rocket.jpg")]
+    tagging(sides, [*photos, *small], asked.rounds)
+    for side in sides.values():
+        side.end()
+
+
+main()

@@ -3,7 +3,9 @@
 //! Data runs one way: YAML, [`blueprint`], [`topology`], then a target. `docs/architecture.md` draws the house.
 
 pub mod blueprint;
+pub mod bundle;
 pub mod cli;
+pub mod cloudformation;
 pub mod commands;
 pub mod env_vars;
 pub mod error;

@@ -1,0 +1,3 @@
+//! The AWS target's pure half: a topology lowered to a CloudFormation template.
+
+pub mod user_data;

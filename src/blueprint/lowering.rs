@@ -6,8 +6,8 @@ use decouple_contract::{self as contract, Role, env};
 
 use super::model::{self, Blueprint, Stage};
 use crate::topology::{
-    Artifact, Balancer, BalancerKind, Bucket, Catalog, Edge, Group, Market, Network, Part, PartId, PartKind, Queue,
-    Scaling, Topic, Topology, Verb,
+    Artifact, Balancer, BalancerKind, Bucket, Catalog, Edge, Group, Iam, Market, Network, Part, PartId, PartKind,
+    Queue, Scaling, Topic, Topology, Verb,
 };
 
 /// Name of the one topic.
@@ -48,6 +48,10 @@ pub fn lower(blueprint: &Blueprint, environment: &str) -> Topology {
         ttl_seconds: blueprint.ttl.map(super::quantity::Span::seconds),
         tags: blueprint.tags.clone(),
         network: network(&blueprint.network),
+        iam: Iam {
+            permissions_boundary: blueprint.iam.permissions_boundary.clone(),
+            deployment_role: blueprint.iam.deployment_role.clone(),
+        },
         parts,
         edges: edges(blueprint.stage),
     }

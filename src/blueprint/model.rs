@@ -50,6 +50,9 @@ pub struct Blueprint {
     pub balancer: Balancer,
     /// The network. Only the `aws` target has one.
     pub network: Network,
+    /// What the account's rules ask of roles. Only the `aws` target has them.
+    #[serde(default)]
+    pub iam: Iam,
     /// The bucket that holds originals and renditions.
     pub bucket: Bucket,
     /// The catalog: the database of images, sizes and tags.
@@ -351,6 +354,26 @@ pub enum Egress {
     Public,
     /// Interface endpoints.
     Endpoints,
+}
+
+/// What the account's rules ask of roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Iam {
+    /// ARN of a policy that no role of the environment may go beyond, where the account demands one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        extend("pattern" = r"^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9+=,.@_/-]+$"),
+        extend("patternErrorMessage" = "must be the ARN of a policy, such as arn:aws:iam::123456789012:policy/boundary")
+    )]
+    pub permissions_boundary: Option<String>,
+    /// ARN of a role with which CloudFormation provisions. Without it: with the permissions of whoever runs `decouple up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        extend("pattern" = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
+        extend("patternErrorMessage" = "must be the ARN of a role, such as arn:aws:iam::123456789012:role/deployment")
+    )]
+    pub deployment_role: Option<String>,
 }
 
 /// The bucket.

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+/// Where a model of the user's own is on an instance.
+pub const MODEL: &str = "/opt/decouple/model.onnx";
+/// Where the labels of the user's own model are on an instance.
+pub const LABELS: &str = "/opt/decouple/labels.tsv";
+
 /// A bundle that is ready to be uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {

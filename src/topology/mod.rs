@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use names::{Names, shorten};
 pub use parts::{
-    Artifact, Balancer, BalancerKind, Bucket, Catalog, Group, Market, Network, Part, PartKind, Queue, Scaling, Topic,
+    Artifact, Balancer, BalancerKind, Bucket, Catalog, Group, Iam, Market, Network, Part, PartKind, Queue, Scaling,
+    Topic,
 };
 
 /// One environment: its parts, and what they do with one another.
@@ -31,10 +32,17 @@ pub struct Topology {
     pub tags: BTreeMap<String, String>,
     /// The network that the parts stand in, where a target has one.
     pub network: Network,
+    /// What the account's rules ask of roles, where a target has them.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub iam: Iam,
     /// The parts, in the order in which a photo meets them.
     pub parts: Vec<Part>,
     /// What they do with one another.
     pub edges: Vec<Edge>,
+}
+
+fn is_plain(iam: &Iam) -> bool {
+    *iam == Iam::default()
 }
 
 /// Names one part of a topology: its kind and its name, as in `group/web`.

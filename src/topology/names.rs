@@ -14,11 +14,18 @@ const QUEUE: usize = 80;
 const BUCKET: usize = 63;
 /// Longest name of an SNS topic.
 const TOPIC: usize = 256;
+/// Longest name of a stack. CloudFormation takes 128; names of resources that begin with it need room.
+const STACK: usize = 64;
 
 impl Names {
     /// Begins every name with the site and the environment.
     pub fn new(site: &str, environment: &str) -> Self {
         Self { prefix: format!("{site}-{environment}") }
+    }
+
+    /// Names a stack.
+    pub fn stack(&self) -> String {
+        shorten(&self.prefix, STACK)
     }
 
     /// Names a queue.

@@ -220,6 +220,17 @@ pub struct Artifact {
     pub program: Option<String>,
 }
 
+/// What the account's rules ask of roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iam {
+    /// ARN of the policy that no role may go beyond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// ARN of the role with which CloudFormation provisions; without it, with the permissions of whoever runs decouple.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_role: Option<String>,
+}
+
 /// The network that the parts stand in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {

@@ -16,8 +16,13 @@ pub const QUEUE_URL: &str = "DECOUPLE_QUEUE_URL";
 pub const TOPIC_ARN: &str = "DECOUPLE_TOPIC_ARN";
 /// The catalog: a `sqlite:` or a `postgres:` URL.
 pub const CATALOG_URL: &str = "DECOUPLE_CATALOG_URL";
-/// In place of the URL: the Secrets Manager secret that holds the database's address and login.
+/// Beside a URL without a login: the Secrets Manager secret that holds user and password, as RDS makes it:
+/// `{"username": ..., "password": ...}`. It is rotated while workers run.
 pub const CATALOG_SECRET_ARN: &str = "DECOUPLE_CATALOG_SECRET_ARN";
+/// On AWS: name of the instance's Auto Scaling group, which is told when a terminating instance has finished.
+pub const AUTO_SCALING_GROUP: &str = "DECOUPLE_AUTO_SCALING_GROUP";
+/// On AWS: name of the group's termination hook.
+pub const TERMINATION_HOOK: &str = "DECOUPLE_TERMINATION_HOOK";
 /// Address and port to serve HTTP on. Every role answers `/healthz` and `/metrics` there.
 pub const LISTEN: &str = "DECOUPLE_LISTEN";
 /// Largest upload that is accepted, in bytes.

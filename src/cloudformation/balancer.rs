@@ -1,0 +1,152 @@
+//! The load balancer: Application for HTTP, Network for TCP; its listeners, and the instances that it knows.
+
+use serde_json::{Value, json};
+
+use super::{
+    ids::{BALANCER, BALANCER_SECURITY_GROUP, LISTENER, TARGET_GROUP},
+    intrinsics::{attribute, reference, sub},
+    launch::PORT,
+    network,
+    stack::{Owner, Resource, Stack},
+};
+use crate::topology::{Balancer, BalancerKind, PartId, PartKind, Verb};
+
+/// AWS's policy of TLS 1.2 and 1.3.
+const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
+/// The longest that an Application Load Balancer waits for an answer.
+const LONGEST_IDLE: u64 = 4_000;
+
+pub(super) fn owner(stack: &Stack<'_>) -> Owner {
+    Owner::part(&PartId::new(PartKind::Balancer, &stack.balancer.name), "/balancer")
+}
+
+pub(super) fn add(stack: &mut Stack<'_>) {
+    let owner = owner(stack);
+    let application = stack.balancer.balancing == BalancerKind::Application;
+    let balancer = json!({
+        "Type": if application { "application" } else { "network" },
+        "Scheme": "internet-facing",
+        "SecurityGroups": [reference(BALANCER_SECURITY_GROUP)],
+        "Subnets": network::public_subnets(stack),
+        "LoadBalancerAttributes": attributes(stack, application),
+        "Tags": stack.tags(&owner),
+    });
+    let mut balancer = Resource::new("AWS::ElasticLoadBalancingV2::LoadBalancer", balancer);
+    if stack.topology.network.vpc.is_none() {
+        balancer = balancer.with("DependsOn", "PublicDefaultRoute");
+    }
+    stack.add(BALANCER, &owner, "the load balancer", balancer);
+    let targets = Resource::new("AWS::ElasticLoadBalancingV2::TargetGroup", targets(stack, &owner, application));
+    stack.add(TARGET_GROUP, &owner, "the load balancer's list of instances", targets);
+    add_listeners(stack, &owner, application);
+}
+
+/// The group that the balancer serves.
+pub(super) fn serves(stack: &Stack<'_>, group: &str) -> bool {
+    let balancer = PartId::new(PartKind::Balancer, &stack.balancer.name);
+    stack.topology.to(&balancer, Verb::Serves).any(|part| part.name == group)
+}
+
+/// The ports that people may connect to, the site's own first.
+pub(super) fn ports(balancer: &Balancer) -> Vec<u16> {
+    let own = port(balancer);
+    if redirects(balancer) { vec![own, 80] } else { vec![own] }
+}
+
+/// Where the site is.
+pub(super) fn url(balancer: &Balancer) -> Value {
+    let (scheme, usual) = if balancer.certificate.is_some() { ("https", 443) } else { ("http", 80) };
+    let port = port(balancer);
+    let port = if port == usual { String::new() } else { format!(":{port}") };
+    sub(format!("{scheme}://${{{BALANCER}.DNSName}}{port}"))
+}
+
+fn port(balancer: &Balancer) -> u16 {
+    balancer.port.unwrap_or(if balancer.certificate.is_some() { 443 } else { 80 })
+}
+
+/// People who type a name get HTTP first; only a balancer that understands HTTP can send them on.
+fn redirects(balancer: &Balancer) -> bool {
+    balancer.balancing == BalancerKind::Application && balancer.certificate.is_some() && port(balancer) != 80
+}
+
+fn attributes(stack: &Stack<'_>, application: bool) -> Value {
+    if !application {
+        return json!([{ "Key": "load_balancing.cross_zone.enabled", "Value": "true" }]);
+    }
+    // In the stage where the uploader waits for the work, an answer takes as long as the work may.
+    let longest =
+        stack.topology.groups().filter(|group| serves(stack, &group.name)).map(|group| group.job_timeout_seconds);
+    let idle = (longest.max().unwrap_or_default() + 30).clamp(60, LONGEST_IDLE);
+    json!([
+        { "Key": "idle_timeout.timeout_seconds", "Value": idle.to_string() },
+        { "Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true" },
+    ])
+}
+
+fn targets(stack: &Stack<'_>, owner: &Owner, application: bool) -> Value {
+    let delay = stack.balancer.deregistration_seconds.to_string();
+    let mut attributes = vec![json!({ "Key": "deregistration_delay.timeout_seconds", "Value": delay })];
+    if application {
+        attributes.push(json!({ "Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests" }));
+    }
+    json!({
+        "VpcId": network::vpc(stack),
+        "TargetType": "instance",
+        "Protocol": if application { "HTTP" } else { "TCP" },
+        "Port": PORT,
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPath": "/healthz",
+        "HealthCheckIntervalSeconds": 10,
+        "HealthCheckTimeoutSeconds": 5,
+        "HealthyThresholdCount": 2,
+        "UnhealthyThresholdCount": 3,
+        "Matcher": { "HttpCode": "200" },
+        "TargetGroupAttributes": attributes,
+        "Tags": stack.tags(owner),
+    })
+}
+
+fn add_listeners(stack: &mut Stack<'_>, owner: &Owner, application: bool) {
+    let protocol = match (application, stack.balancer.certificate.is_some()) {
+        (true, true) => "HTTPS",
+        (true, false) => "HTTP",
+        (false, true) => "TLS",
+        (false, false) => "TCP",
+    };
+    let mut listener = json!({
+        "LoadBalancerArn": reference(BALANCER),
+        "Port": port(stack.balancer),
+        "Protocol": protocol,
+        "DefaultActions": [{ "Type": "forward", "TargetGroupArn": reference(TARGET_GROUP) }],
+    });
+    if let Some(certificate) = &stack.balancer.certificate {
+        listener["Certificates"] = json!([{ "CertificateArn": certificate }]);
+        listener["SslPolicy"] = json!(TLS_POLICY);
+    }
+    let listener = Resource::new("AWS::ElasticLoadBalancingV2::Listener", listener);
+    stack.add(LISTENER, owner, "the port that people connect to", listener);
+    if redirects(stack.balancer) {
+        let to = json!({
+            "Protocol": "HTTPS",
+            "Port": port(stack.balancer).to_string(),
+            "StatusCode": "HTTP_301",
+        });
+        let redirect = json!({
+            "LoadBalancerArn": reference(BALANCER),
+            "Port": 80,
+            "Protocol": "HTTP",
+            "DefaultActions": [{ "Type": "redirect", "RedirectConfig": to }],
+        });
+        let redirect = Resource::new("AWS::ElasticLoadBalancingV2::Listener", redirect);
+        stack.add("RedirectListener", owner, "sends people from HTTP on to HTTPS", redirect);
+    }
+}
+
+/// The balancer's and the target group's names, as their metrics have them.
+pub(super) fn dimensions() -> Value {
+    json!([
+        { "Name": "LoadBalancer", "Value": attribute(BALANCER, "LoadBalancerFullName") },
+        { "Name": "TargetGroup", "Value": attribute(TARGET_GROUP, "TargetGroupFullName") },
+    ])
+}

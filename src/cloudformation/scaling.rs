@@ -1,0 +1,228 @@
+//! When instances are added and removed.
+//!
+//! Target tracking adds. It would remove as well, but only after a quarter of an hour, and never the last instance; so removing
+//! is a step of its own that waits as long as the blueprint says, and starting from nothing is another.
+
+use serde_json::{Value, json};
+
+use super::{
+    balancer, group,
+    ids::{self, BALANCER, TARGET_GROUP, group_name_value},
+    intrinsics::{attribute, reference, sub},
+    launch::watches_cpu,
+    stack::{Resource, Stack},
+};
+use crate::topology::{Group, PartId, PartKind, Scaling, Verb};
+
+/// Per cent of CPU that a serving instance should have to do, behind a balancer that counts no requests.
+const CPU_TARGET: u32 = 60;
+/// Longest that alarms with periods of less than an hour may look back, in seconds.
+const ONE_DAY: u64 = 86_400;
+
+pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
+    match group.scaling {
+        Scaling::Requests { per_target, scale_in_after_seconds } => {
+            let (metric, target, idle) = if watches_cpu(stack, group) {
+                (json!({ "PredefinedMetricType": "ASGAverageCPUUtilization" }), CPU_TARGET, cpu(group))
+            } else {
+                (requests(), per_target, requests_per_target())
+            };
+            track(stack, group, &json!({ "PredefinedMetricSpecification": metric }), f64::from(target));
+            // Half, so that the instances which stay have no more than the target afterwards.
+            scale_in(stack, group, &idle, f64::from(target) / 2.0, scale_in_after_seconds, "breaching");
+        }
+        Scaling::Backlog { target_latency_seconds, time_per_message_seconds, scale_in_after_seconds } => {
+            let part = PartId::new(PartKind::Group, &group.name);
+            let Some(queue) = stack.topology.to(&part, Verb::Receives).next() else { return };
+            let acceptable = quotient(target_latency_seconds, time_per_message_seconds);
+            let backlog = json!({ "CustomizedMetricSpecification": { "Metrics": backlog(group, &queue.name) } });
+            track(stack, group, &backlog, acceptable);
+            let idle = json!({ "Metrics": outstanding(group, &queue.name, acceptable) });
+            scale_in(stack, group, &idle, acceptable / 2.0, scale_in_after_seconds, "notBreaching");
+            if group.min == 0 {
+                from_zero(stack, group, &queue.name);
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of at most two weeks")]
+fn quotient(latency: u64, each: u64) -> f64 {
+    latency as f64 / each.max(1) as f64
+}
+
+fn track(stack: &mut Stack<'_>, group: &Group, metric: &Value, target: f64) {
+    let mut configuration = metric.clone();
+    configuration["TargetValue"] = json!(target);
+    configuration["DisableScaleIn"] = json!(true);
+    let policy = json!({
+        "AutoScalingGroupName": reference(&ids::auto_scaling_group(&group.name)),
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingConfiguration": configuration,
+    });
+    let description = format!("adds instances to {} when there is more to do", group.name);
+    let policy = Resource::new("AWS::AutoScaling::ScalingPolicy", policy);
+    stack.add(&ids::of(&group.name, "ScaleOut"), &group::owner(group), &description, policy);
+}
+
+/// Removes one instance, and again each minute for as long as there is little to do.
+fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: f64, after_seconds: u64, missing: &str) {
+    let owner = group::owner(group);
+    let step = json!([{ "MetricIntervalUpperBound": 0, "ScalingAdjustment": -1 }]);
+    let policy_id =
+        add_step(stack, group, "ScaleIn", "ChangeInCapacity", &step, "removes instances when there is less to do");
+    let period = if after_seconds > ONE_DAY { 3_600 } else { 60 };
+    let mut alarm = json!({
+        "AlarmDescription": format!("{}: there is less to do. Not a problem: it removes an instance.", group.name),
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": below,
+        "EvaluationPeriods": after_seconds.div_ceil(period).max(1),
+        "TreatMissingData": missing,
+        "AlarmActions": [reference(&policy_id)],
+        "Tags": stack.tags(&owner),
+    });
+    lay_over(&mut alarm, metric);
+    set_period(&mut alarm, period);
+    let description = format!("notices that {} has less to do", group.name);
+    let alarm = Resource::new("AWS::CloudWatch::Alarm", alarm);
+    stack.add(&ids::of(&group.name, "IdleAlarm"), &owner, &description, alarm);
+}
+
+/// A division by zero instances never fires, so the first one needs a rule of its own.
+fn from_zero(stack: &mut Stack<'_>, group: &Group, queue: &str) {
+    let owner = group::owner(group);
+    let step = json!([{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }]);
+    let policy_id = add_step(stack, group, "ScaleFromZero", "ExactCapacity", &step, "starts the first instance");
+    let metrics = json!([
+        metric("visible", &of_queue(queue, "ApproximateNumberOfMessagesVisible"), "Maximum"),
+        metric("instances", &in_service(group), "Average"),
+        {
+            "Id": "waiting",
+            "Label": "Tasks wait and nobody is there",
+            "Expression": "IF(FILL(visible, 0) > 0 AND FILL(instances, 0) < 1, 1, 0)",
+            "ReturnData": true,
+        },
+    ]);
+    let mut alarm = json!({
+        "AlarmDescription": format!("{}: tasks wait and no instance is there. It starts one.", group.name),
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 1,
+        "EvaluationPeriods": 1,
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [reference(&policy_id)],
+        "Metrics": metrics,
+        "Tags": stack.tags(&owner),
+    });
+    set_period(&mut alarm, 60);
+    let description = format!("notices that tasks wait while {} has no instance", group.name);
+    let alarm = Resource::new("AWS::CloudWatch::Alarm", alarm);
+    stack.add(&ids::of(&group.name, "WaitingAlarm"), &owner, &description, alarm);
+}
+
+fn add_step(stack: &mut Stack<'_>, group: &Group, suffix: &str, adjustment: &str, steps: &Value, what: &str) -> String {
+    let id = ids::of(&group.name, suffix);
+    let policy = json!({
+        "AutoScalingGroupName": reference(&ids::auto_scaling_group(&group.name)),
+        "PolicyType": "StepScaling",
+        "AdjustmentType": adjustment,
+        "StepAdjustments": steps,
+    });
+    let description = format!("{what}: {}", group.name);
+    let policy = Resource::new("AWS::AutoScaling::ScalingPolicy", policy);
+    stack.add(&id, &group::owner(group), &description, policy);
+    id
+}
+
+fn requests() -> Value {
+    json!({
+        "PredefinedMetricType": "ALBRequestCountPerTarget",
+        "ResourceLabel": sub(format!("${{{BALANCER}.LoadBalancerFullName}}/${{{TARGET_GROUP}.TargetGroupFullName}}")),
+    })
+}
+
+fn requests_per_target() -> Value {
+    json!({
+        "Namespace": "AWS/ApplicationELB",
+        "MetricName": "RequestCountPerTarget",
+        "Dimensions": balancer::dimensions(),
+        "Statistic": "Sum",
+    })
+}
+
+fn cpu(group: &Group) -> Value {
+    json!({
+        "Namespace": "AWS/EC2",
+        "MetricName": "CPUUtilization",
+        "Dimensions": [{ "Name": "AutoScalingGroupName", "Value": group_name_value(&group.name) }],
+        "Statistic": "Average",
+    })
+}
+
+/// Backlog per instance, in the form of target tracking: its periods are its own.
+fn backlog(group: &Group, queue: &str) -> Value {
+    json!([
+        metric("visible", &of_queue(queue, "ApproximateNumberOfMessagesVisible"), "Sum"),
+        metric("instances", &in_service(group), "Average"),
+        {
+            "Id": "backlog",
+            "Label": "Backlog per instance",
+            "Expression": "visible / instances",
+            "ReturnData": true,
+        },
+    ])
+}
+
+/// What waits and what is in work, per instance. The last instance goes only when there is nothing at all.
+fn outstanding(group: &Group, queue: &str, acceptable: f64) -> Value {
+    json!([
+        metric("visible", &of_queue(queue, "ApproximateNumberOfMessagesVisible"), "Maximum"),
+        metric("inwork", &of_queue(queue, "ApproximateNumberOfMessagesNotVisible"), "Maximum"),
+        metric("instances", &in_service(group), "Average"),
+        {
+            "Id": "outstanding",
+            "Label": "Tasks per instance, in work or not",
+            "Expression": format!(
+                "IF(instances > 1, (FILL(visible, 0) + FILL(inwork, 0)) / instances, IF(FILL(visible, 0) + FILL(inwork, 0) > 0, {acceptable}, 0))"
+            ),
+            "ReturnData": true,
+        },
+    ])
+}
+
+fn metric(id: &str, of: &Value, statistic: &str) -> Value {
+    json!({ "Id": id, "MetricStat": { "Metric": of, "Stat": statistic }, "ReturnData": false })
+}
+
+fn of_queue(queue: &str, name: &str) -> Value {
+    json!({
+        "Namespace": "AWS/SQS",
+        "MetricName": name,
+        "Dimensions": [{ "Name": "QueueName", "Value": attribute(&ids::queue(queue), "QueueName") }],
+    })
+}
+
+fn in_service(group: &Group) -> Value {
+    json!({
+        "Namespace": "AWS/AutoScaling",
+        "MetricName": "GroupInServiceInstances",
+        "Dimensions": [{ "Name": "AutoScalingGroupName", "Value": group_name_value(&group.name) }],
+    })
+}
+
+fn lay_over(alarm: &mut Value, metric: &Value) {
+    for (name, value) in metric.as_object().into_iter().flatten() {
+        alarm[name] = value.clone();
+    }
+}
+
+/// The period stands with each metric where there are several, and with the alarm where there is one.
+fn set_period(alarm: &mut Value, period: u64) {
+    match alarm.get_mut("Metrics").and_then(Value::as_array_mut) {
+        Some(metrics) => {
+            for metric in metrics.iter_mut().filter_map(|metric| metric.get_mut("MetricStat")) {
+                metric["Period"] = json!(period);
+            }
+        }
+        None => alarm["Period"] = json!(period),
+    }
+}

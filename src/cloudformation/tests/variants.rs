@@ -1,0 +1,1 @@
+//! Every variant, for cfn-lint.

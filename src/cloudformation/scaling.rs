@@ -20,6 +20,10 @@ const CPU_TARGET: u32 = 60;
 const ONE_DAY: u64 = 86_400;
 
 pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
+    if group.min >= group.max {
+        // AWS refuses to track a target with a group whose size is fixed.
+        return;
+    }
     match group.scaling {
         Scaling::Requests { per_target, scale_in_after_seconds } => {
             let (metric, target, idle) = if watches_cpu(stack, group) {

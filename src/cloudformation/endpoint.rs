@@ -23,6 +23,7 @@ pub(super) fn add(stack: &mut Stack<'_>) {
         "ServiceName": network::service_name("s3"),
         "VpcEndpointType": "Gateway",
         "RouteTableIds": network::route_tables(),
+        "Tags": stack.named_tags(&owner, "s3"),
     });
     stack.add(S3, &owner, "the network's way to S3", Resource::new("AWS::EC2::VPCEndpoint", gateway));
     for service in services(stack) {
@@ -33,6 +34,7 @@ pub(super) fn add(stack: &mut Stack<'_>) {
             "PrivateDnsEnabled": true,
             "SubnetIds": network::private_subnets(stack),
             "SecurityGroupIds": [reference(ENDPOINT_SECURITY_GROUP)],
+            "Tags": stack.named_tags(&owner, service),
         });
         let description = format!("the private subnets' way to {service}");
         stack.add(&id(service), &owner, &description, Resource::new("AWS::EC2::VPCEndpoint", endpoint));

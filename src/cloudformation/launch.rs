@@ -131,6 +131,6 @@ fn shipped(name: &str, value: &str) -> String {
 /// How long user data is at most, once CloudFormation has put in what only it knows.
 fn longest(data: &Value) -> usize {
     let script = data.pointer("/Fn::Base64/Fn::Sub/0").and_then(Value::as_str).map_or(0, str::len);
-    let variables = data.pointer("/Fn::Base64/Fn::Sub/1").and_then(Value::as_object).map_or(0, serde_json::Map::len);
-    script + variables * LONGEST_VALUE
+    let variables = data.pointer("/Fn::Base64/Fn::Sub/1").and_then(Value::as_object).into_iter().flatten();
+    script + variables.map(|(_, value)| value.as_str().map_or(LONGEST_VALUE, str::len)).sum::<usize>()
 }

@@ -79,6 +79,7 @@ pub struct Options {
 /// Lowers a topology to a template.
 pub fn synthesize(topology: &Topology, options: &Options) -> Result<Template, SynthesisError> {
     let mut stack = stack::Stack::new(topology, *options)?;
+    one_architecture(topology)?;
     network::add(&mut stack)?;
     security::add(&mut stack);
     endpoint::add(&mut stack);
@@ -98,6 +99,17 @@ pub fn synthesize(topology: &Topology, options: &Options) -> Result<Template, Sy
     dashboard::add(&mut stack);
     output::add(&mut stack);
     stack.finish()
+}
+
+fn one_architecture(topology: &Topology) -> Result<(), SynthesisError> {
+    let Some(first) = topology.groups().next() else { return Err(SynthesisError::MissingPart("group")) };
+    match topology.groups().find(|group| group.architecture != first.architecture) {
+        None => Ok(()),
+        Some(other) => {
+            let pair = [first, other].map(|group| (group.name.clone(), group.architecture.clone()));
+            Err(SynthesisError::Architectures(Box::new(pair)))
+        }
+    }
 }
 
 /// Names the stack of an environment.

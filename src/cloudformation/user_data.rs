@@ -18,7 +18,8 @@ pub struct UserData<'a> {
 /// Renders the `UserData` property of a launch template: the script in base64, with what only the stack knows put in.
 pub fn user_data(of: &UserData<'_>) -> Value {
     let mut variables = serde_json::Map::new();
-    let mut script = String::from("#!/bin/bash\nset -euo pipefail\n");
+    let mut script =
+        String::from("#!/bin/bash\nset -euo pipefail\n# ${ArtifactBucket} ${ArtifactKey} ${ArtifactSha256}\n");
     for (name, value) in &of.environment {
         script.push_str("# ");
         script.push_str(name);

@@ -47,23 +47,38 @@ fn values() -> Vec<Dimension> {
     vec![
         Dimension { key: "/balancer/certificate", values: vec![Value::Null, json!(CERTIFICATE)] },
         Dimension { key: "/balancer/port", values: vec![Value::Null, json!(80), json!(8443)] },
-        Dimension { key: "/balancer/allow", values: vec![json!(["0.0.0.0/0"]), json!(["203.0.113.0/24", "2001:db8::/32"])] },
+        Dimension {
+            key: "/balancer/allow",
+            values: vec![json!(["0.0.0.0/0"]), json!(["203.0.113.0/24", "2001:db8::/32"])],
+        },
         Dimension { key: "/balancer/deregistration_delay", values: vec![json!("30s"), json!("0s"), json!("1h")] },
         Dimension { key: "/network/cidr", values: vec![json!("10.0.0.0/16"), json!("192.168.7.0/24")] },
-        Dimension { key: "groups/market", values: vec![json!({ "type": "spot", "on_demand_base": 1 }), json!({ "type": "on-demand" })] },
+        Dimension {
+            key: "groups/market",
+            values: vec![json!({ "type": "spot", "on_demand_base": 1 }), json!({ "type": "on-demand" })],
+        },
         Dimension { key: "groups/architecture", values: vec![json!("arm64"), json!("x86_64")] },
         Dimension { key: "groups/min", values: vec![json!(1), json!(0), json!(4)] },
         Dimension { key: "groups/scale_in_after", values: vec![json!("2m"), json!("1s"), json!("7d")] },
         Dimension { key: "groups/job_timeout", values: vec![json!("60s"), json!("6h")] },
-        Dimension { key: "/catalog/instance_class", values: vec![json!("db.t4g.micro"), json!("db.r6g.large"), json!("db.m7g.xlarge")] },
+        Dimension {
+            key: "/catalog/instance_class",
+            values: vec![json!("db.t4g.micro"), json!("db.r6g.large"), json!("db.m7g.xlarge")],
+        },
         Dimension { key: "/catalog/storage_gb", values: vec![json!(20), json!(65_536)] },
         Dimension { key: "/bucket/name", values: vec![Value::Null, json!("our-own.bucket")] },
         Dimension { key: "/iam/permissions_boundary", values: vec![Value::Null, json!(BOUNDARY)] },
         Dimension { key: "/tags", values: vec![json!({}), json!({ "Name": "theirs" }), Value::Object(many)] },
-        Dimension { key: "/environment", values: vec![json!({}), json!({ "GREETING": "a \"quoted\" ${Word} $HOME \\ `x`" })] },
+        Dimension {
+            key: "/environment",
+            values: vec![json!({}), json!({ "GREETING": "a \"quoted\" ${Word} $HOME \\ `x`" })],
+        },
         Dimension { key: "/ttl", values: vec![Value::Null, json!("4h")] },
         Dimension { key: "/name", values: vec![json!("photos"), json!("a-site-whose-name-is-long-enough")] },
-        Dimension { key: "environment", values: vec![json!("dev"), json!("an-environment-whose-name-is-as-long-as-names-may-be-x-x-x-x-x")] },
+        Dimension {
+            key: "environment",
+            values: vec![json!("dev"), json!("an-environment-whose-name-is-as-long-as-names-may-be-x-x-x-x-x")],
+        },
         Dimension { key: "delete data", values: vec![json!(false), json!(true)] },
     ]
 }
@@ -71,7 +86,9 @@ fn values() -> Vec<Dimension> {
 /// Returns every combination.
 fn all(dimensions: &[Dimension]) -> Vec<Vec<usize>> {
     dimensions.iter().fold(vec![Vec::new()], |rows, dimension| {
-        let longer = |row: &Vec<usize>| (0..dimension.values.len()).map(|value| [row.as_slice(), &[value]].concat()).collect::<Vec<_>>();
+        let longer = |row: &Vec<usize>| {
+            (0..dimension.values.len()).map(|value| [row.as_slice(), &[value]].concat()).collect::<Vec<_>>()
+        };
         rows.iter().flat_map(longer).collect()
     })
 }
@@ -119,7 +136,8 @@ fn variant(settings: &[(&str, &Value)], directory: &Path) -> Template {
     let mut blueprint = json!({});
     let mut environment = "dev";
     let mut options = Options::default();
-    let stage = settings.iter().find(|(key, _)| *key == "/stage").and_then(|(_, stage)| stage.as_str()).unwrap_or("sns-sqs");
+    let stage =
+        settings.iter().find(|(key, _)| *key == "/stage").and_then(|(_, stage)| stage.as_str()).unwrap_or("sns-sqs");
     set(&mut blueprint, "/stage", json!(stage));
     for (key, value) in settings {
         match *key {
@@ -192,8 +210,11 @@ pub(super) fn variants(directory: &Path) -> Vec<(String, Template)> {
     for (name, dimensions, rows) in sets {
         let rows = if rows.is_empty() { pairs(&dimensions) } else { rows };
         for (number, row) in rows.iter().enumerate() {
-            let settings: Vec<(&str, &Value)> =
-                dimensions.iter().zip(row).map(|(dimension, value)| (dimension.key, &dimension.values[*value])).collect();
+            let settings: Vec<(&str, &Value)> = dimensions
+                .iter()
+                .zip(row)
+                .map(|(dimension, value)| (dimension.key, &dimension.values[*value]))
+                .collect();
             made.push((format!("{name}-{number:03}"), variant(&settings, directory)));
         }
     }

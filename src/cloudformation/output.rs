@@ -32,21 +32,21 @@ pub fn output_dead_letters(queue: &str) -> String {
 }
 
 pub(super) fn add(stack: &mut Stack<'_>) {
-    stack.output(OUTPUT_URL, "The site", balancer::url(stack.balancer));
-    stack.output(OUTPUT_BUCKET, "The bucket of originals and renditions", bucket::name(stack));
+    stack.output(OUTPUT_URL, "The site", &balancer::url(stack.balancer));
+    stack.output(OUTPUT_BUCKET, "The bucket of originals and renditions", &bucket::name(stack));
     if stack.topology.topic().is_some() {
-        stack.output(OUTPUT_TOPIC, "The topic", reference(TOPIC));
+        stack.output(OUTPUT_TOPIC, "The topic", &reference(TOPIC));
     }
     for queue in stack.topology.queues() {
         let description = format!("The queue {}", queue.name);
-        stack.output(&output_queue(&queue.name), &description, reference(&ids::queue(&queue.name)));
+        stack.output(&output_queue(&queue.name), &description, &reference(&ids::queue(&queue.name)));
         let description = format!("The dead-letter queue of {}", queue.name);
-        stack.output(&output_dead_letters(&queue.name), &description, reference(&ids::dead_letters(&queue.name)));
+        stack.output(&output_dead_letters(&queue.name), &description, &reference(&ids::dead_letters(&queue.name)));
     }
-    stack.output(OUTPUT_CATALOG, "The database's host", attribute(CATALOG, "Endpoint.Address"));
-    stack.output(OUTPUT_CATALOG_SECRET, "The secret with the database's login", catalog::secret());
+    stack.output(OUTPUT_CATALOG, "The database's host", &attribute(CATALOG, "Endpoint.Address"));
+    stack.output(OUTPUT_CATALOG_SECRET, "The secret with the database's login", &catalog::secret());
     let dashboard = format!(
         "https://${{AWS::Region}}.console.aws.amazon.com/cloudwatch/home?region=${{AWS::Region}}#dashboards:name=${{{DASHBOARD}}}"
     );
-    stack.output(OUTPUT_DASHBOARD, "The dashboard", sub(dashboard));
+    stack.output(OUTPUT_DASHBOARD, "The dashboard", &sub(dashboard));
 }

@@ -89,7 +89,7 @@ impl<'a> Stack<'a> {
         self.parts.insert(id.to_owned(), origin);
     }
 
-    pub(super) fn output(&mut self, name: &str, description: &str, value: Value) {
+    pub(super) fn output(&mut self, name: &str, description: &str, value: &Value) {
         self.outputs.insert(name.to_owned(), json!({ "Description": description, "Value": value }));
     }
 

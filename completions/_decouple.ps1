@@ -46,6 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what workers log')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List all environments')
             [CompletionResult]::new('teardown', 'teardown', [CompletionResultType]::ParameterValue, 'Stop everything; keep data unless told otherwise')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write the plain CloudFormation, or print the IAM policy that is needed')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON schema of blueprints')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('daemon', 'daemon', [CompletionResultType]::ParameterValue, 'Run an environment''s background process')
@@ -206,6 +207,31 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'decouple;export' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Write template, parameters and worker bundle into this directory')
+            [CompletionResult]::new('--bundle', '--bundle', [CompletionResultType]::ParameterName, 'Worker bundle to export in place of the one that `up` would ship')
+            [CompletionResult]::new('--artifact-bucket', '--artifact-bucket', [CompletionResultType]::ParameterName, 'Bucket that the bundle will be in [default: left to the deployment]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'Print the least IAM policy that is needed')
+            [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'How far the site is decoupled [default: the blueprint''s]')
+            [CompletionResult]::new('--blueprint', '--blueprint', [CompletionResultType]::ParameterName, 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]')
+            [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Name of the environment')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Where the site runs [default: the blueprint''s, else local]')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: the SDK''s; us-east-1 on the local target]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'AWS profile')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Form of the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Form of the result')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Tell results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Tell results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more of what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'decouple;schema' {
             [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'How far the site is decoupled [default: the blueprint''s]')
             [CompletionResult]::new('--blueprint', '--blueprint', [CompletionResultType]::ParameterName, 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]')
@@ -277,6 +303,7 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what workers log')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List all environments')
             [CompletionResult]::new('teardown', 'teardown', [CompletionResultType]::ParameterValue, 'Stop everything; keep data unless told otherwise')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write the plain CloudFormation, or print the IAM policy that is needed')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON schema of blueprints')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('daemon', 'daemon', [CompletionResultType]::ParameterValue, 'Run an environment''s background process')
@@ -302,6 +329,9 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             break
         }
         'decouple;help;teardown' {
+            break
+        }
+        'decouple;help;export' {
             break
         }
         'decouple;help;schema' {

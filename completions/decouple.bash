@@ -22,6 +22,9 @@ _decouple() {
             decouple,daemon)
                 cmd="decouple__subcmd__daemon"
                 ;;
+            decouple,export)
+                cmd="decouple__subcmd__export"
+                ;;
             decouple,help)
                 cmd="decouple__subcmd__help"
                 ;;
@@ -54,6 +57,9 @@ _decouple() {
                 ;;
             decouple__subcmd__help,daemon)
                 cmd="decouple__subcmd__help__subcmd__daemon"
+                ;;
+            decouple__subcmd__help,export)
+                cmd="decouple__subcmd__help__subcmd__export"
                 ;;
             decouple__subcmd__help,help)
                 cmd="decouple__subcmd__help__subcmd__help"
@@ -89,7 +95,7 @@ _decouple() {
 
     case "${cmd}" in
         decouple)
-            opts="-o -y -q -v -h -V --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version validate up status outputs logs list teardown schema completions daemon help"
+            opts="-o -y -q -v -h -V --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version validate up status outputs logs list teardown export schema completions daemon help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -226,8 +232,70 @@ _decouple() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        decouple__subcmd__export)
+            opts="-o -y -q -v -h -V --dir --bundle --artifact-bucket --policy --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --artifact-bucket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "all command-line deployment-role" -- "${cur}"))
+                    return 0
+                    ;;
+                --stage)
+                    COMPREPLY=($(compgen -W "elb elb-sqs sns-sqs" -- "${cur}"))
+                    return 0
+                    ;;
+                --blueprint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -W "local aws" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json env github" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json env github" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         decouple__subcmd__help)
-            opts="validate up status outputs logs list teardown schema completions daemon help"
+            opts="validate up status outputs logs list teardown export schema completions daemon help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -255,6 +323,20 @@ _decouple() {
             return 0
             ;;
         decouple__subcmd__help__subcmd__daemon)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        decouple__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -43,6 +43,7 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand logs 'Show what workers log'
             cand list 'List all environments'
             cand teardown 'Stop everything; keep data unless told otherwise'
+            cand export 'Write the plain CloudFormation, or print the IAM policy that is needed'
             cand schema 'Print the JSON schema of blueprints'
             cand completions 'Print the completion script of a shell'
             cand daemon 'Run an environment''s background process'
@@ -195,6 +196,30 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'decouple;export'= {
+            cand --dir 'Write template, parameters and worker bundle into this directory'
+            cand --bundle 'Worker bundle to export in place of the one that `up` would ship'
+            cand --artifact-bucket 'Bucket that the bundle will be in [default: left to the deployment]'
+            cand --policy 'Print the least IAM policy that is needed'
+            cand --stage 'How far the site is decoupled [default: the blueprint''s]'
+            cand --blueprint 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]'
+            cand --env 'Name of the environment'
+            cand --target 'Where the site runs [default: the blueprint''s, else local]'
+            cand --region 'AWS region [default: the SDK''s; us-east-1 on the local target]'
+            cand --profile 'AWS profile'
+            cand -o 'Form of the result'
+            cand --output 'Form of the result'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -q 'Tell results and errors only'
+            cand --quiet 'Tell results and errors only'
+            cand -v 'Tell more of what is done'
+            cand --verbose 'Tell more of what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'decouple;schema'= {
             cand --stage 'How far the site is decoupled [default: the blueprint''s]'
             cand --blueprint 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]'
@@ -263,6 +288,7 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand logs 'Show what workers log'
             cand list 'List all environments'
             cand teardown 'Stop everything; keep data unless told otherwise'
+            cand export 'Write the plain CloudFormation, or print the IAM policy that is needed'
             cand schema 'Print the JSON schema of blueprints'
             cand completions 'Print the completion script of a shell'
             cand daemon 'Run an environment''s background process'
@@ -281,6 +307,8 @@ set edit:completion:arg-completer[decouple] = {|@words|
         &'decouple;help;list'= {
         }
         &'decouple;help;teardown'= {
+        }
+        &'decouple;help;export'= {
         }
         &'decouple;help;schema'= {
         }

@@ -49,6 +49,7 @@ complete -c decouple -n "__fish_decouple_needs_command" -f -a "outputs" -d 'Show
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "logs" -d 'Show what workers log'
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "list" -d 'List all environments'
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "teardown" -d 'Stop everything; keep data unless told otherwise'
+complete -c decouple -n "__fish_decouple_needs_command" -f -a "export" -d 'Write the plain CloudFormation, or print the IAM policy that is needed'
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "schema" -d 'Print the JSON schema of blueprints'
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c decouple -n "__fish_decouple_needs_command" -f -a "daemon" -d 'Run an environment\'s background process'
@@ -185,6 +186,30 @@ complete -c decouple -n "__fish_decouple_using_subcommand teardown" -s q -l quie
 complete -c decouple -n "__fish_decouple_using_subcommand teardown" -s v -l verbose -d 'Tell more of what is done'
 complete -c decouple -n "__fish_decouple_using_subcommand teardown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c decouple -n "__fish_decouple_using_subcommand teardown" -s V -l version -d 'Print version'
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l dir -d 'Write template, parameters and worker bundle into this directory' -r -F
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l bundle -d 'Worker bundle to export in place of the one that `up` would ship' -r -F
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l artifact-bucket -d 'Bucket that the bundle will be in [default: left to the deployment]' -r
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l policy -d 'Print the least IAM policy that is needed' -r -f -a "all\t'Whoever runs decouple, and provisions with permissions of their own'
+command-line\t'Whoever runs decouple, where the blueprint names a deployment role'
+deployment-role\t'The deployment role'"
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l stage -d 'How far the site is decoupled [default: the blueprint\'s]' -r -f -a "elb\t'One group behind a load balancer does all the work while the uploader waits'
+elb-sqs\t'A web group stores photos and writes tasks to one queue; a second group resizes and tags later'
+sns-sqs\t'The web group publishes to a topic; resizing and tagging have a queue and a group each'"
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l blueprint -d 'Blueprint to read [default: decouple.yaml if there is one, else the stage\'s built-in blueprint]' -r -F
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l env -d 'Name of the environment' -r
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l target -d 'Where the site runs [default: the blueprint\'s, else local]' -r -f -a "local\t'On this machine: worker processes, a load balancer, and S3, SQS and SNS endpoints on loopback'
+aws\t'On AWS, through CloudFormation'"
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l region -d 'AWS region [default: the SDK\'s; us-east-1 on the local target]' -r
+complete -c decouple -n "__fish_decouple_using_subcommand export" -l profile -d 'AWS profile' -r
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s o -l output -d 'Form of the result' -r -f -a "text\t'For people'
+json\t'One JSON document; for long-running verbs one JSON object a line, the result last'
+env\t'`outputs` only: shell commands that set environment variables'
+github\t'`outputs` only: lines for the file that `GITHUB_OUTPUT` names'"
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s y -l yes -d 'Answer every question with yes'
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s q -l quiet -d 'Tell results and errors only'
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s v -l verbose -d 'Tell more of what is done'
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c decouple -n "__fish_decouple_using_subcommand export" -s V -l version -d 'Print version'
 complete -c decouple -n "__fish_decouple_using_subcommand schema" -l stage -d 'How far the site is decoupled [default: the blueprint\'s]' -r -f -a "elb\t'One group behind a load balancer does all the work while the uploader waits'
 elb-sqs\t'A web group stores photos and writes tasks to one queue; a second group resizes and tags later'
 sns-sqs\t'The web group publishes to a topic; resizing and tagging have a queue and a group each'"
@@ -239,14 +264,15 @@ complete -c decouple -n "__fish_decouple_using_subcommand daemon" -s q -l quiet 
 complete -c decouple -n "__fish_decouple_using_subcommand daemon" -s v -l verbose -d 'Tell more of what is done'
 complete -c decouple -n "__fish_decouple_using_subcommand daemon" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c decouple -n "__fish_decouple_using_subcommand daemon" -s V -l version -d 'Print version'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "validate" -d 'Check a blueprint: every mistake with its line, in one go'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "up" -d 'Provision, ship the worker, and wait until it is healthy'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "status" -d 'Show the live health of every part'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "outputs" -d 'Show where things are: URLs, names and ARNs'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "logs" -d 'Show what workers log'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "list" -d 'List all environments'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "teardown" -d 'Stop everything; keep data unless told otherwise'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "schema" -d 'Print the JSON schema of blueprints'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "daemon" -d 'Run an environment\'s background process'
-complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown schema completions daemon help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "validate" -d 'Check a blueprint: every mistake with its line, in one go'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "up" -d 'Provision, ship the worker, and wait until it is healthy'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "status" -d 'Show the live health of every part'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "outputs" -d 'Show where things are: URLs, names and ARNs'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "logs" -d 'Show what workers log'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "list" -d 'List all environments'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "teardown" -d 'Stop everything; keep data unless told otherwise'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "export" -d 'Write the plain CloudFormation, or print the IAM policy that is needed'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "schema" -d 'Print the JSON schema of blueprints'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "daemon" -d 'Run an environment\'s background process'
+complete -c decouple -n "__fish_decouple_using_subcommand help; and not __fish_seen_subcommand_from validate up status outputs logs list teardown export schema completions daemon help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

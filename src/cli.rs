@@ -87,6 +87,8 @@ pub enum Verb {
     List(commands::list::Arguments),
     /// Stop everything; keep data unless told otherwise
     Teardown(commands::teardown::Arguments),
+    /// Write the plain CloudFormation, or print the IAM policy that is needed
+    Export(commands::export::Arguments),
     /// Print the JSON schema of blueprints
     Schema(commands::schema::Arguments),
     /// Print the completion script of a shell

@@ -50,7 +50,8 @@ fn holding(path: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_topology_imports_nothing_of_ours() {
-    let ours = ["blueprint", "cli", "commands", "error", "local", "reporter", "services", "status", "ui"];
+    let ours =
+        ["blueprint", "cli", "cloudformation", "commands", "error", "local", "reporter", "services", "status", "ui"];
     let words: Vec<String> = ours.iter().flat_map(|name| [format!("crate::{name}"), format!("{name}::")]).collect();
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.push("decouple_");
@@ -59,7 +60,7 @@ fn the_topology_imports_nothing_of_ours() {
 
 #[test]
 fn domain_modules_know_no_terminal_and_no_command_line() {
-    for module in ["blueprint", "topology", "local", "services", "status", "reporter.rs"] {
+    for module in ["blueprint", "topology", "cloudformation", "local", "services", "status", "reporter.rs"] {
         let words = [
             "crate::ui",
             "crate::cli",
@@ -76,12 +77,28 @@ fn domain_modules_know_no_terminal_and_no_command_line() {
 
 #[test]
 fn sdk_crates_stand_where_services_are_spoken_to() {
-    for module in
-        ["blueprint", "topology", "local", "status", "commands", "ui", "cli.rs", "error.rs", "reporter.rs", "lib.rs"]
-    {
+    for module in [
+        "blueprint",
+        "topology",
+        "cloudformation",
+        "local",
+        "status",
+        "commands",
+        "ui",
+        "cli.rs",
+        "error.rs",
+        "reporter.rs",
+        "lib.rs",
+    ] {
         assert_eq!(holding(&format!("src/{module}"), &["aws_sdk_", "aws_config"]), [""; 0]);
     }
     assert_eq!(holding("endpoint/src", &["aws_sdk_", "aws_config"]), [""; 0]);
+}
+
+#[test]
+fn the_targets_do_not_know_each_other() {
+    assert_eq!(holding("src/cloudformation", &["crate::local", "crate::aws", "crate::blueprint"]), [""; 0]);
+    assert_eq!(holding("src/local", &["crate::cloudformation", "crate::aws"]), [""; 0]);
 }
 
 #[test]

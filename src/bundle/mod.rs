@@ -34,6 +34,10 @@ pub struct Wanted<'a> {
     pub architecture: &'a str,
     /// A program of the user's own in place of the built-in worker.
     pub program: Option<&'a Path>,
+    /// A model of the user's own; it becomes [`MODEL`].
+    pub model: Option<&'a Path>,
+    /// The labels of that model; they become [`LABELS`].
+    pub labels: Option<&'a Path>,
     /// Directory in which finished bundles are kept, so that the next run need not compress again.
     pub cache: &'a Path,
 }

@@ -62,6 +62,9 @@ pub const TAG_STAGE: &str = "decouple:stage";
 /// Tag of stacks that are short-lived: when they may be torn down, in RFC 3339.
 pub const TAG_EXPIRES: &str = "decouple:expires";
 
+/// What CloudFormation wants to be told: the template has roles, whose names it makes up.
+pub const CAPABILITY: &str = "CAPABILITY_IAM";
+
 /// Largest template that travels inside a request, in bytes.
 pub const INLINE_LIMIT: usize = 51_200;
 /// Largest template there is, in bytes; it travels through a bucket.

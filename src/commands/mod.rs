@@ -5,6 +5,7 @@
 
 pub mod completions;
 pub mod daemon;
+pub mod export;
 pub mod list;
 pub mod logs;
 pub mod outputs;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8, Error> {
         Verb::Logs(arguments) => logs::run(&context, &arguments).await,
         Verb::List(arguments) => list::run(&context, &arguments).await,
         Verb::Teardown(arguments) => teardown::run(&context, &arguments).await,
+        Verb::Export(arguments) => export::run(&context, &arguments),
         Verb::Schema(arguments) => schema::run(&context, &arguments),
         Verb::Completions(arguments) => completions::run(&context, &arguments),
         Verb::Daemon(arguments) => daemon::run(&arguments).await,

@@ -107,6 +107,19 @@ impl Places {
         }
     }
 
+    /// Returns the place that decides about a key: its own, or that of the innermost thing around it that the file has. A
+    /// file that has neither leaves it to the built-in blueprint, so there is none.
+    pub fn deciding(&self, pointer: &str) -> Option<&Place> {
+        let mut pointer = pointer;
+        while !pointer.is_empty() {
+            if let Some(place) = self.key(pointer) {
+                return Some(place);
+            }
+            pointer = &pointer[..pointer.rfind('/').unwrap_or_default()];
+        }
+        None
+    }
+
     pub(super) fn insert_value(&mut self, pointer: String, place: Place) {
         self.values.insert(pointer, place);
     }

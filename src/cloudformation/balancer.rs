@@ -125,7 +125,8 @@ fn add_listeners(stack: &mut Stack<'_>, owner: &Owner, application: bool) {
         listener["SslPolicy"] = json!(TLS_POLICY);
     }
     let listener = Resource::new("AWS::ElasticLoadBalancingV2::Listener", listener);
-    stack.add(LISTENER, owner, "the port that people connect to", listener);
+    let key = if stack.balancer.certificate.is_some() { "/balancer/certificate" } else { "/balancer/port" };
+    stack.add(LISTENER, &owner.by(key), "the port that people connect to", listener);
     if redirects(stack.balancer) {
         let to = json!({
             "Protocol": "HTTPS",

@@ -60,7 +60,8 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) -> Result<(), SynthesisE
         "TagSpecifications": [{ "ResourceType": "launch-template", "Tags": stack.tags(&owner) }],
     });
     let description = format!("what an instance of {} is", group.name);
-    stack.add(&id(group), &owner, &description, Resource::new("AWS::EC2::LaunchTemplate", template));
+    let decides = owner.by(format!("/groups/{}/instance_types", group.name));
+    stack.add(&id(group), &decides, &description, Resource::new("AWS::EC2::LaunchTemplate", template));
     Ok(())
 }
 

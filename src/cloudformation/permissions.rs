@@ -28,6 +28,8 @@ enum Scope {
     Named(&'static [&'static str]),
     /// Resources that bear the site's tag.
     Tagged,
+    /// Roles by name, which may be given to one service only.
+    Passed(&'static [&'static str], &'static str),
     /// Roles that services make for themselves, once an account.
     ServiceRoles(&'static [&'static str]),
 }
@@ -156,7 +158,6 @@ pub const PERMISSIONS: &[Permission] = &[
             "iam:GetRolePolicy",
             "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
-            "iam:PassRole",
             "iam:PutRolePermissionsBoundary",
             "iam:PutRolePolicy",
             "iam:RemoveRoleFromInstanceProfile",
@@ -170,6 +171,13 @@ pub const PERMISSIONS: &[Permission] = &[
             "arn:{partition}:iam::*:role/{site}-*",
         ]),
         reason: "a role a group",
+    },
+    Permission {
+        sid: "GiveRolesToInstances",
+        holder: Holder::Deployment,
+        actions: &["iam:PassRole"],
+        scope: Scope::Passed(&["arn:{partition}:iam::*:role/{site}-*"], "ec2.amazonaws.com"),
+        reason: "instances have their group's role, and nothing else may be given it",
     },
     Permission {
         sid: "ServiceRoles",
@@ -199,10 +207,16 @@ pub const PERMISSIONS: &[Permission] = &[
             "ec2:CreateVpcEndpoint",
             "ec2:Describe*",
             "ec2:RunInstances",
-            "ssm:GetParameters",
         ],
         scope: Scope::Any,
         reason: "what is made has no id yet; Auto Scaling asks for `RunInstances` of whoever makes a group",
+    },
+    Permission {
+        sid: "Images",
+        holder: Holder::Deployment,
+        actions: &["ssm:GetParameters"],
+        scope: Scope::Named(&["arn:{partition}:ssm:*::parameter/aws/service/ami-amazon-linux-latest/*"]),
+        reason: "to find the newest image of Amazon Linux",
     },
     Permission {
         sid: "ChangeNetworkAndInstances",
@@ -346,12 +360,16 @@ pub fn policy(site: &str, region: Option<&str>, holders: &[Holder], deployment_r
 }
 
 fn statement(permission: &Permission, site: &str, partition: &str) -> Value {
-    // What is left of the names that are cut the most: those of load balancers, of 32 characters.
-    let short: String = site.chars().take(8).collect();
+    // What is left of the stack's name in those that CloudFormation makes up for load balancers, which have 32 characters.
+    let short: String = site.chars().take(5).collect();
     let fill = |arn: &&str| arn.replace("{partition}", partition).replace("{site}", site).replace("{short}", &short);
     let (resource, condition) = match permission.scope {
         Scope::Any => (json!("*"), None),
         Scope::Named(arns) => (json!(arns.iter().map(fill).collect::<Vec<_>>()), None),
+        Scope::Passed(arns, service) => (
+            json!(arns.iter().map(fill).collect::<Vec<_>>()),
+            Some(json!({ "StringEquals": { "iam:PassedToService": service } })),
+        ),
         Scope::Tagged => (json!("*"), Some(json!({ "StringEquals": { format!("aws:ResourceTag/{TAG_SITE}"): site } }))),
         Scope::ServiceRoles(services) => (
             json!(format!("arn:{partition}:iam::*:role/aws-service-role/*")),
@@ -396,8 +414,16 @@ mod tests {
             let sid = statement["Sid"].as_str().unwrap();
             assert!(!resource.contains('{'), "{resource}");
             let narrow = resource.contains("photos") || statement.get("Condition").is_some();
-            let known =
-                ["Bundles", "Look", "MakeNetworkAndInstances", "LookWhileProvisioning", "DatabaseLogin", "Keys"];
+            let known = [
+                "Bundles",
+                "Look",
+                "MakeNetworkAndInstances",
+                "LookWhileProvisioning",
+                "DatabaseLogin",
+                "Keys",
+                "Images",
+                "Balancers",
+            ];
             assert!(narrow || known.contains(&sid), "{statement}");
         }
         insta::assert_snapshot!(format!("{all:#}"));

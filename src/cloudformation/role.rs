@@ -28,7 +28,12 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
         role["PermissionsBoundary"] = json!(boundary);
     }
     let id = id(group);
-    stack.add(&id, &owner, &format!("what {} may do", group.name), Resource::new("AWS::IAM::Role", role));
+    let decides = if stack.topology.iam.permissions_boundary.is_some() {
+        owner.by("/iam/permissions_boundary")
+    } else {
+        owner.clone()
+    };
+    stack.add(&id, &decides, &format!("what {} may do", group.name), Resource::new("AWS::IAM::Role", role));
     let profile = Resource::new("AWS::IAM::InstanceProfile", json!({ "Roles": [reference(&id)] }));
     stack.add(&profile_id(group), &owner, &format!("gives {}'s instances their role", group.name), profile);
 }

@@ -10,7 +10,7 @@ use super::{
     ids::{self, BALANCER, TARGET_GROUP, group_name_value},
     intrinsics::{attribute, reference, sub},
     launch::watches_cpu,
-    stack::{Resource, Stack},
+    stack::{Owner, Resource, Stack},
 };
 use crate::topology::{Group, PartId, PartKind, Scaling, Verb};
 
@@ -50,6 +50,10 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
     }
 }
 
+fn owner(group: &Group) -> Owner {
+    group::owner(group).by(format!("/groups/{}/scaling", group.name))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "seconds of at most two weeks")]
 fn quotient(latency: u64, each: u64) -> f64 {
     latency as f64 / each.max(1) as f64
@@ -66,12 +70,12 @@ fn track(stack: &mut Stack<'_>, group: &Group, metric: &Value, target: f64) {
     });
     let description = format!("adds instances to {} when there is more to do", group.name);
     let policy = Resource::new("AWS::AutoScaling::ScalingPolicy", policy);
-    stack.add(&ids::of(&group.name, "ScaleOut"), &group::owner(group), &description, policy);
+    stack.add(&ids::of(&group.name, "ScaleOut"), &owner(group), &description, policy);
 }
 
 /// Removes one instance, and again each minute for as long as there is little to do.
 fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: f64, after_seconds: u64, missing: &str) {
-    let owner = group::owner(group);
+    let owner = owner(group);
     let step = json!([{ "MetricIntervalUpperBound": 0, "ScalingAdjustment": -1 }]);
     let policy_id =
         add_step(stack, group, "ScaleIn", "ChangeInCapacity", &step, "removes instances when there is less to do");
@@ -94,7 +98,7 @@ fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: f64, af
 
 /// A division by zero instances never fires, so the first one needs a rule of its own.
 fn from_zero(stack: &mut Stack<'_>, group: &Group, queue: &str) {
-    let owner = group::owner(group);
+    let owner = owner(group);
     let step = json!([{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }]);
     let policy_id = add_step(stack, group, "ScaleFromZero", "ExactCapacity", &step, "starts the first instance");
     let metrics = json!([
@@ -133,7 +137,7 @@ fn add_step(stack: &mut Stack<'_>, group: &Group, suffix: &str, adjustment: &str
     });
     let description = format!("{what}: {}", group.name);
     let policy = Resource::new("AWS::AutoScaling::ScalingPolicy", policy);
-    stack.add(&id, &group::owner(group), &description, policy);
+    stack.add(&id, &owner(group), &description, policy);
     id
 }
 

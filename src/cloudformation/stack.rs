@@ -37,6 +37,11 @@ impl Owner {
         Self { part: id.to_string(), key: Some(key.into()) }
     }
 
+    /// The same part's, where another key of the blueprint decides.
+    pub(super) fn by(&self, key: impl Into<String>) -> Self {
+        Self { part: self.part.clone(), key: Some(key.into()) }
+    }
+
     /// What belongs to no part of the topology.
     pub(super) fn other(name: &str, key: Option<&str>) -> Self {
         Self { part: name.to_owned(), key: key.map(ToOwned::to_owned) }
@@ -58,6 +63,11 @@ impl Resource {
     pub(super) fn with(mut self, attribute: &str, value: impl Into<Value>) -> Self {
         self.0.insert(attribute.to_owned(), value.into());
         self
+    }
+
+    /// Notes something for other programs that read the template.
+    pub(super) fn noted(self, key: &str, note: &Value) -> Self {
+        self.with("Metadata", json!({ key: note }))
     }
 
     /// Says what becomes of it when it leaves the stack, or is replaced.
@@ -83,8 +93,11 @@ impl<'a> Stack<'a> {
 
     /// Adds a resource, described for people.
     pub(super) fn add(&mut self, id: &str, owner: &Owner, description: &str, resource: Resource) {
-        let metadata = json!({ "Description": description, "Part": owner.part });
-        self.resources.insert(id.to_owned(), resource.with("Metadata", metadata).0.into());
+        let mut resource = resource.0;
+        let metadata = resource.entry("Metadata").or_insert_with(|| json!({}));
+        metadata["Description"] = json!(description);
+        metadata["Part"] = json!(owner.part);
+        self.resources.insert(id.to_owned(), resource.into());
         let origin = Origin { part: owner.part.clone(), description: description.to_owned(), key: owner.key.clone() };
         self.parts.insert(id.to_owned(), origin);
     }

@@ -20,7 +20,8 @@ pub struct Origin {
     pub part: String,
     /// What it is, in people's words.
     pub description: String,
-    /// The blueprint's key that it comes from, as a JSON pointer such as `/groups/web`.
+    /// The blueprint's key that it comes from, as a JSON pointer such as `/groups/web`. Which line of a file that is, the
+    /// file's places know; the template itself names none, or a line that moves would change the stack.
     pub key: Option<String>,
 }
 

@@ -1,13 +1,15 @@
 //! What must hold of every template, whatever the blueprint asks for.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Options, synthesize, template, topology, variants::variants};
 use crate::{
-    blueprint::Stage,
-    cloudformation::{INLINE_LIMIT, RESOURCE_LIMIT, SynthesisError, Template},
+    blueprint::{Selection, Stage, load, lower},
+    cloudformation::{
+        INLINE_LIMIT, RESOURCE_LIMIT, SynthesisError, Template, stack_name, stack_tags, termination_protection,
+    },
     topology::Part,
 };
 
@@ -25,9 +27,13 @@ fn whole(template: &Template) -> Value {
     serde_json::from_str(&template.to_json()).expect("a template is JSON")
 }
 
-fn every_variant() -> Vec<(String, Template)> {
-    let directory = tempfile::tempdir().expect("a directory");
-    variants(directory.path())
+/// Every variant, made once for all tests.
+pub(super) fn every_variant() -> &'static [(String, Template)] {
+    static ALL: LazyLock<Vec<(String, Template)>> = LazyLock::new(|| {
+        let directory = tempfile::tempdir().expect("a directory");
+        variants(directory.path())
+    });
+    &ALL
 }
 
 #[test]
@@ -51,7 +57,7 @@ fn the_stages_fit_into_a_request() {
 #[test]
 fn every_reference_leads_somewhere() {
     for (name, template) in every_variant() {
-        let document = whole(&template);
+        let document = whole(template);
         let mut known: BTreeSet<String> = template.resources().keys().cloned().collect();
         known.extend(document["Parameters"].as_object().unwrap().keys().cloned());
         let mut wanted = BTreeSet::new();
@@ -98,10 +104,50 @@ fn every_resource_is_described_and_belongs_to_a_part() {
         for (id, resource) in template.resources() {
             let origin = &template.parts[id];
             assert!(parts.contains(&origin.part), "{id}: {}", origin.part);
-            assert_eq!(resource["Metadata"], json!({ "Description": origin.description, "Part": origin.part }), "{id}");
+            assert_eq!(resource["Metadata"]["Description"], origin.description, "{id}");
+            assert_eq!(resource["Metadata"]["Part"], origin.part, "{id}");
+            assert!(!origin.description.is_empty() && !origin.description.ends_with('.'), "{id}");
         }
         assert_eq!(template.parts.len(), template.resources().len());
     }
+}
+
+#[test]
+fn a_resource_leads_to_the_line_of_the_blueprint_that_decides_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("decouple.yaml");
+    let lines = [
+        "stage: sns-sqs",
+        "groups:",
+        "  resize:",
+        "    instance_types: [c7g.large, c6g.large]",
+        "    scaling: { target_latency: 2m }",
+        "network:",
+        "  egress: nat",
+        "iam:",
+        "  permissions_boundary: arn:aws:iam::123456789012:policy/boundary",
+    ];
+    std::fs::write(&file, lines.join("\n")).expect("a file is written");
+    let loaded = load(&Selection { file: Some(&file), ..Selection::default() }).expect("a blueprint");
+    let template = template(&lower(&loaded.blueprint, "dev"));
+    let line = |id: &str| {
+        let key = template.parts[id].key.as_deref()?;
+        loaded.places.deciding(key).map(|place| place.line)
+    };
+    let expected = [
+        ("ResizeGroup", Some(3)),
+        ("ResizeLaunchTemplate", Some(4)),
+        ("ResizeScaleOut", Some(5)),
+        ("ResizeRole", Some(9)),
+        ("NatGateway", Some(7)),
+        ("Vpc", Some(6)),
+        ("Topic", Some(1)),
+        ("TagGroup", Some(2)),
+        // Left to the built-in blueprint.
+        ("Catalog", None),
+        ("Dashboard", None),
+    ];
+    assert_eq!(expected.map(|(id, _)| (id, line(id))), expected);
 }
 
 #[test]
@@ -129,7 +175,11 @@ fn every_resource_that_can_have_tags_has_them() {
             };
             let keys: BTreeSet<&str> = tags.iter().filter_map(|tag| tag["Key"].as_str()).collect();
             assert_eq!(keys.len(), tags.len(), "{name}: {id} has a tag twice");
-            assert!(keys.contains("decouple:site") && keys.len() <= 50, "{name}: {id}: {} tags", keys.len());
+            for ours in ["decouple:site", "decouple:environment", "decouple:part"] {
+                assert!(keys.contains(ours), "{name}: {id}: {ours}");
+            }
+            // AWS takes 50; what CloudFormation and Auto Scaling add themselves does not count.
+            assert!(keys.len() <= 50, "{name}: {id}: {} tags", keys.len());
         }
     }
 }
@@ -224,6 +274,62 @@ fn what_cannot_be_provisioned_is_refused_with_a_reason() {
         "groups `web` and `process` have different architectures (arm64 and x86_64), and on AWS one worker bundle serves all groups; set one `architecture`"
     );
     assert_eq!(refused(&range).to_string(), "`network.cidr` is `10.0.0.0/30`, which is no IPv4 range from /16 to /24");
+}
+
+#[test]
+fn another_stage_keeps_the_stores_and_the_way_in() {
+    // What everything of a site hangs on, and what would take data along or change its address.
+    let kept =
+        ["Vpc", "PublicSubnetA", "PrivateSubnetB", "Balancer", "TargetGroup", "Bucket", "Catalog", "CatalogSubnets"];
+    let of = |stage| template(&topology(stage));
+    let elb = of(Stage::Elb);
+    for stage in [Stage::ElbSqs, Stage::SnsSqs] {
+        let other = of(stage);
+        for id in kept {
+            let (before, after) = (&elb.resources()[id], &other.resources()[id]);
+            assert_eq!(before["Type"], after["Type"], "{}: {id}", stage.name());
+            let settles = |properties: &Value| {
+                let mut properties = properties.clone();
+                // These change in place: who is served, and for how long an answer may take.
+                for changeable in ["Tags", "LoadBalancerAttributes"] {
+                    properties.as_object_mut().and_then(|properties| properties.remove(changeable));
+                }
+                properties
+            };
+            assert_eq!(settles(&before["Properties"]), settles(&after["Properties"]), "{}: {id}", stage.name());
+            assert_eq!(before["DeletionPolicy"], after["DeletionPolicy"], "{}: {id}", stage.name());
+        }
+    }
+}
+
+#[test]
+fn roles_go_no_further_than_the_boundary_where_there_is_one() {
+    let mut bounded = topology(Stage::SnsSqs);
+    let boundary = "arn:aws:iam::123456789012:policy/boundary";
+    bounded.iam.permissions_boundary = Some(boundary.to_owned());
+    for (topology, expected) in [(bounded, Some(boundary)), (topology(Stage::SnsSqs), None)] {
+        let template = template(&topology);
+        let roles: Vec<_> = template.resources().values().filter(|one| one["Type"] == "AWS::IAM::Role").collect();
+        assert_eq!(roles.len(), 3);
+        assert!(roles.iter().all(|role| role["Properties"]["PermissionsBoundary"].as_str() == expected));
+    }
+}
+
+#[test]
+fn stacks_that_stay_are_protected_and_bear_the_sites_tags() {
+    let mut topology = topology(Stage::Elb);
+    assert!(termination_protection(&topology));
+    topology.tags.insert("team".to_owned(), "photos".to_owned());
+    topology.tags.insert("decouple:site".to_owned(), "somebody's".to_owned());
+    let tags = stack_tags(&topology, Some("2026-11-24T00:00:00Z"));
+    let of =
+        |key: &str| tags.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect::<Vec<_>>();
+    assert_eq!((of("team"), of("decouple:site")), (vec!["photos"], vec!["photos"]));
+    assert_eq!(of("decouple:stage"), ["elb"]);
+    assert_eq!(of("decouple:expires"), ["2026-11-24T00:00:00Z"]);
+    topology.ttl_seconds = Some(3_600);
+    assert!(!termination_protection(&topology));
+    assert!(stack_name(&"s".repeat(32), &"e".repeat(64)).len() <= 64);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Templates of every stage and of every variant that a blueprint may ask for.
 
+mod facts;
 mod invariants;
 mod snapshots;
 mod variants;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod objects;
+mod s3_versions;
 mod plain_http;
 mod queues;
 mod support;

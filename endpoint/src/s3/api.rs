@@ -23,6 +23,7 @@ operations! {
     head_bucket(HeadBucketInput) -> HeadBucketOutput = head;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = location;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = versioning;
+    put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput = set_versioning;
     list_buckets(ListBucketsInput) -> ListBucketsOutput = list;
     delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = remove;
     get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = tags;

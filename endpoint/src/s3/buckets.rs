@@ -4,21 +4,25 @@ use rusqlite::params;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        Bucket as ListedBucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-        DeleteBucketOutput, DeleteBucketTaggingInput, DeleteBucketTaggingOutput, GetBucketLocationInput,
-        GetBucketLocationOutput, GetBucketTaggingInput, GetBucketTaggingOutput, GetBucketVersioningInput,
-        GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner,
-        PutBucketTaggingInput, PutBucketTaggingOutput,
+        Bucket as ListedBucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput,
+        CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, DeleteBucketTaggingInput, DeleteBucketTaggingOutput,
+        GetBucketLocationInput, GetBucketLocationOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
+        GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
+        ListBucketsOutput, Owner, PutBucketTaggingInput, PutBucketTaggingOutput, PutBucketVersioningInput,
+        PutBucketVersioningOutput,
     },
 };
 
-use crate::{json::Json, store::Unit};
+use crate::{
+    json::Json,
+    store::{BlobId, Unit},
+};
 
 use super::{
     Buckets,
     error::Failure,
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
-    rows::{self, BUCKET_COLUMNS, Bucket, existing_bucket, find_bucket},
+    rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
 };
 
 /// The region that has no name in a location, and where making one's own bucket again is no error.
@@ -61,13 +65,42 @@ impl Buckets {
         Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
-    /// Versioning is never on here, which an empty answer says.
     pub(super) async fn versioning(
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        self.bucket(request.input.bucket).await?;
-        Ok(S3Response::new(GetBucketVersioningOutput::default()))
+        let status = match self.bucket(request.input.bucket).await?.versioning {
+            Versioning::Never => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::ENABLED),
+            Versioning::Suspended => Some(BucketVersioningStatus::SUSPENDED),
+        };
+        let status = status.map(BucketVersioningStatus::from_static);
+        Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
+    }
+
+    pub(super) async fn set_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let PutBucketVersioningInput { bucket, versioning_configuration: wanted, mfa, .. } = request.input;
+        if mfa.is_some() || wanted.mfa_delete.is_some_and(|delete| delete.as_str() == "Enabled") {
+            return Err(Failure::NotImplemented("MFA delete").into());
+        }
+        let status = wanted.status.map(|status| status.as_str().to_owned()).ok_or_else(|| {
+            let reason = "The Versioning element must be specified";
+            Failure::BadSetting { code: "IllegalVersioningConfigurationException", message: reason }
+        })?;
+        if !matches!(status.as_str(), BucketVersioningStatus::ENABLED | BucketVersioningStatus::SUSPENDED) {
+            return Err(Failure::MalformedXml.into());
+        }
+        let save = move |unit: &mut Unit<'_>| {
+            let bucket = existing_bucket(unit.connection(), &bucket)?;
+            let sql = "UPDATE bucket SET versioning = ?2 WHERE id = ?1";
+            unit.connection().prepare_cached(sql)?.execute(params![bucket.id, status])?;
+            Ok::<_, Failure>(())
+        };
+        self.store.write(save).await?;
+        Ok(S3Response::new(PutBucketVersioningOutput::default()))
     }
 
     pub(super) async fn list(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
@@ -108,11 +141,13 @@ impl Buckets {
         let name = request.input.bucket;
         let remove = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &name)?;
-            let sql = "SELECT EXISTS (SELECT 1 FROM object WHERE bucket_id = ?1) OR \
-                       EXISTS (SELECT 1 FROM upload WHERE bucket_id = ?1)";
+            let sql = "SELECT EXISTS (SELECT 1 FROM object_version WHERE bucket_id = ?1)";
             if unit.connection().prepare_cached(sql)?.query_row([bucket.id], |row| row.get(0))? {
-                return Err(Failure::BucketNotEmpty(name));
+                let versioned = bucket.versioning != Versioning::Never;
+                return Err(Failure::BucketNotEmpty { bucket: name, versioned });
             }
+            // Uploads that were never completed do not hold a bucket.
+            discard_uploads(unit, &bucket)?;
             unit.connection().prepare_cached("DELETE FROM bucket WHERE id = ?1")?.execute([bucket.id])?;
             Ok(())
         };
@@ -126,7 +161,8 @@ impl Buckets {
     ) -> S3Result<S3Response<GetBucketTaggingOutput>> {
         let bucket = self.bucket(request.input.bucket).await?;
         if bucket.tags.is_empty() {
-            return Err(Failure::NoSuchTagSet(bucket.name).into());
+            let (code, message) = ("NoSuchTagSet", "The TagSet does not exist");
+            return Err(Failure::NoSuchSetting { code, message, bucket: bucket.name }.into());
         }
         Ok(S3Response::new(GetBucketTaggingOutput { tag_set: tag_set(bucket.tags) }))
     }
@@ -166,4 +202,18 @@ impl Buckets {
     pub(super) fn owner(&self) -> Owner {
         Owner { id: Some(self.names.account.clone()), display_name: None }
     }
+}
+
+/// Removes the uploads of a bucket that goes, with the bytes of their parts.
+fn discard_uploads(unit: &mut Unit<'_>, bucket: &Bucket) -> Result<(), Failure> {
+    let sql = "SELECT part.blob FROM part JOIN upload ON upload.id = part.upload_id WHERE upload.bucket_id = ?1";
+    let blobs: Vec<BlobId> = {
+        let mut statement = unit.connection().prepare_cached(sql)?;
+        statement.query_map([bucket.id], |row| row.get(0))?.collect::<Result<_, _>>()?
+    };
+    for blob in blobs {
+        unit.discard(blob);
+    }
+    unit.connection().prepare_cached("DELETE FROM upload WHERE bucket_id = ?1")?.execute([bucket.id])?;
+    Ok(())
 }

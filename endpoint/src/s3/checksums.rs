@@ -52,7 +52,11 @@ impl Algorithm {
 
     pub(super) fn parse(name: &str) -> Result<Algorithm, Failure> {
         let found = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| Failure::InvalidRequest(format!("the checksum algorithm {name:?} is not known")))
+        found.ok_or_else(|| {
+            let reason = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
+                          [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+            Failure::InvalidRequest(reason.into())
+        })
     }
 
     /// The algorithm of a header such as `x-amz-checksum-crc32`.
@@ -100,7 +104,7 @@ impl Algorithm {
     pub(super) fn check(self, value: &str) -> Result<(), Failure> {
         match BASE64_STANDARD.decode(value) {
             Ok(bytes) if bytes.len() == self.length() => Ok(()),
-            _ => Err(Failure::InvalidRequest(format!("the value for {} is not valid", self.header()))),
+            _ => Err(Failure::InvalidRequest(format!("Value for {} header is invalid.", self.header()))),
         }
     }
 }
@@ -117,7 +121,7 @@ impl Kind {
         match name {
             "FULL_OBJECT" => Ok(Kind::FullObject),
             "COMPOSITE" => Ok(Kind::Composite),
-            other => Err(Failure::InvalidRequest(format!("the checksum type {other:?} is not known"))),
+            other => Err(Failure::InvalidRequest(format!("Value for x-amz-checksum-type header is invalid: {other}"))),
         }
     }
 }

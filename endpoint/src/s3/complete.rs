@@ -12,12 +12,15 @@ use crate::{clock::Millis, store::Unit};
 
 use super::{
     Buckets,
-    checksums::{self, Algorithm, Checksum, given_checksums, set_checksum},
+    checksums::{self, Algorithm, Checksum, Kind, given_checksums, set_checksum},
     conditions::WriteConditions,
     error::Failure,
+    events::{Change, Event},
     facts::etag,
     multipart::{StoredPart, Upload, existing_upload, parts},
-    rows::{Object, Segment, conditions_hold, existing_bucket, put_object},
+    rows::{Bucket, Object, Segment, existing_bucket},
+    versions::{completed, conditions_hold, put_object},
+    write::set_encryption,
 };
 
 /// The least size of every part but the last.
@@ -26,7 +29,14 @@ const MIN_PART: i64 = 5 * 1024 * 1024;
 /// What a client says about the whole object.
 struct Announced {
     checksums: [(Algorithm, Option<String>); 5],
+    kind: Option<String>,
     size: Option<i64>,
+}
+
+/// What became of an upload.
+struct Completed {
+    object: Object,
+    version: Option<String>,
 }
 
 impl Buckets {
@@ -34,66 +44,96 @@ impl Buckets {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let announced = Announced { checksums: given_checksums!(request.input), size: request.input.mpu_object_size };
+        let announced = Announced {
+            checksums: given_checksums!(request.input),
+            kind: request.input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned()),
+            size: request.input.mpu_object_size,
+        };
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let location = format!("http://{host}/{}/{}", request.input.bucket, request.input.key);
         let input = request.input;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let conditions = WriteConditions { if_match: input.if_match, if_none_match: input.if_none_match };
-        let (clock, bucket, key) = (Arc::clone(&self.clock), input.bucket.clone(), input.key.clone());
+        let (clock, names) = (Arc::clone(&self.clock), self.names.clone());
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
         let complete = move |unit: &mut Unit<'_>| {
-            let upload = existing_upload(unit.connection(), &bucket, &key, &input.upload_id)?;
+            let bucket = existing_bucket(unit.connection(), &bucket)?;
+            // Sent again after an answer that was lost, it is answered again.
+            if let Some(stored) = completed(unit.connection(), &bucket, &key, &input.upload_id)? {
+                return Ok(Completed { version: bucket.shown(&stored.version), object: stored.object });
+            }
+            let upload = existing_upload(unit.connection(), &bucket.name, &key, &input.upload_id)?;
             let stored = parts(unit.connection(), &upload.id, 0, i32::MAX)?;
-            let chosen = choose(&wanted, &stored)?;
-            conditions_hold(unit, &existing_bucket(unit.connection(), &bucket)?, &key, &conditions)?;
+            let chosen = choose(&upload, &wanted, &stored)?;
+            conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             let object = joined(&upload, &chosen, clock.now());
-            announced.check(&object)?;
+            announced.check(&upload, &object)?;
             // Parts that were not chosen are no part of the object.
             for part in stored.iter().filter(|part| chosen.iter().all(|chosen| chosen.number != part.number)) {
                 unit.discard(part.blob.clone());
             }
             unit.connection().prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([&upload.id])?;
-            put_object(unit, &existing_bucket(unit.connection(), &bucket)?, &key, &object)?;
-            Ok::<_, Failure>((object.etag, object.checksum))
+            let version = finish(unit, &bucket, &key, &object)?;
+            Event::of_object(Change::Complete, &key, &object, version.clone()).send(unit, &names, &bucket)?;
+            Ok::<_, Failure>(Completed { object, version })
         };
-        let (tag, checksum) = self.store.write(complete).await?;
+        let Completed { object, version } = self.store.write(complete).await?;
         let mut output = CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             location: Some(location),
-            e_tag: Some(etag(&tag)),
-            checksum_type: Some(ChecksumType::from_static(checksum.kind.name())),
+            e_tag: Some(etag(&object.etag)),
+            checksum_type: Some(ChecksumType::from_static(object.checksum.kind.name())),
+            version_id: version,
             ..CompleteMultipartUploadOutput::default()
         };
-        set_checksum!(output, Some(&checksum));
+        set_encryption!(output, object.facts);
+        set_checksum!(output, Some(&object.checksum));
         Ok(S3Response::new(output))
     }
 }
 
+fn finish(unit: &mut Unit<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<Option<String>, Failure> {
+    let version = put_object(unit, bucket, key, object, &None)?;
+    Ok(bucket.shown(&version))
+}
+
 /// The stored parts that are wanted, in their order, each checked against what the client says of it.
-fn choose(wanted: &[CompletedPart], stored: &[StoredPart]) -> Result<Vec<StoredPart>, Failure> {
+fn choose(upload: &Upload, wanted: &[CompletedPart], stored: &[StoredPart]) -> Result<Vec<StoredPart>, Failure> {
     if wanted.is_empty() {
-        return Err(Failure::InvalidRequest("at least one part must be given".into()));
+        return Err(Failure::InvalidRequest("You must specify at least one part".into()));
     }
     let by_number: HashMap<i32, &StoredPart> = stored.iter().map(|part| (part.number, part)).collect();
     let mut chosen: Vec<StoredPart> = Vec::with_capacity(wanted.len());
     for part in wanted {
         let number = part.part_number.unwrap_or_default();
-        let found = by_number.get(&number).ok_or(Failure::InvalidPart(number))?;
+        let tag = part.e_tag.as_ref().map(|tag| tag.value().to_owned()).unwrap_or_default();
         if chosen.last().is_some_and(|last| last.number >= number) {
-            return Err(Failure::InvalidPartOrder);
+            return Err(Failure::InvalidPartOrder(upload.id.clone()));
         }
-        let same_tag = part.e_tag.as_ref().is_some_and(|tag| tag.value() == found.etag);
-        let checksum = given_checksums!(part).into_iter().find(|(algorithm, _)| *algorithm == found.checksum.algorithm);
-        let same_checksum = checksum.and_then(|(_, value)| value).is_none_or(|value| value == found.checksum.value);
-        if !same_tag || !same_checksum {
-            return Err(Failure::InvalidPart(number));
+        let refused = || Failure::InvalidPart { upload: upload.id.clone(), part: number, etag: tag.clone() };
+        let found = by_number.get(&number).ok_or_else(refused)?;
+        let given = given_checksums!(part);
+        let checksum = given.into_iter().find(|(algorithm, _)| *algorithm == found.checksum.algorithm);
+        let value = checksum.and_then(|(_, value)| value);
+        if value.is_none() && upload.needs_part_checksums() {
+            let name = found.checksum.algorithm.name().to_ascii_lowercase();
+            return Err(Failure::InvalidRequest(format!(
+                "The upload was created using a {name} checksum. The complete request must include the checksum for each \
+                 part. It was missing for part {number} in the request."
+            )));
+        }
+        if found.etag != tag || value.is_some_and(|value| value != found.checksum.value) {
+            return Err(refused());
         }
         chosen.push((*found).clone());
     }
     let all_but_last = chosen.split_last().map_or(&[][..], |(_, others)| others);
     match all_but_last.iter().find(|part| part.size < MIN_PART) {
-        Some(part) => Err(Failure::EntityTooSmall { part: part.number, size: part.size, least: MIN_PART }),
+        Some(part) => {
+            let etag = part.etag.clone();
+            Err(Failure::EntityTooSmall { part: part.number, size: part.size, least: MIN_PART, etag })
+        }
         None => Ok(chosen),
     }
 }
@@ -105,6 +145,11 @@ fn joined(upload: &Upload, parts: &[StoredPart], now: Millis) -> Object {
     }
     let sums: Vec<(String, u64)> =
         parts.iter().map(|part| (part.checksum.value.clone(), part.size.unsigned_abs())).collect();
+    let segment = |part: &StoredPart| Segment {
+        blob: part.blob.clone(),
+        size: part.size.unsigned_abs(),
+        checksum: upload.chosen.map(|_| part.checksum.value.clone()),
+    };
     Object {
         size: sums.iter().map(|(_, size)| size).sum(),
         etag: format!("{}-{}", hex::encode(md5.finalize()), parts.len()),
@@ -112,20 +157,36 @@ fn joined(upload: &Upload, parts: &[StoredPart], now: Millis) -> Object {
         facts: upload.facts.clone(),
         checksum: checksums::join(upload.algorithm(), upload.kind, &sums),
         tags: upload.tags.clone(),
-        segments: parts
-            .iter()
-            .map(|part| Segment { blob: part.blob.clone(), size: part.size.unsigned_abs() })
-            .collect(),
+        segments: parts.iter().map(segment).collect(),
+        upload: Some(upload.id.clone()),
     }
 }
 
 impl Announced {
-    fn check(&self, object: &Object) -> Result<(), Failure> {
-        if self.size.is_some_and(|size| size.unsigned_abs() != object.size) {
-            return Err(Failure::InvalidRequest(format!("the parts have {} bytes together", object.size)));
+    fn check(&self, upload: &Upload, object: &Object) -> Result<(), Failure> {
+        if let Some(size) = self.size.filter(|size| size.unsigned_abs() != object.size) {
+            return Err(Failure::InvalidRequest(format!(
+                "The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {}",
+                object.size
+            )));
         }
-        let Checksum { algorithm, value, .. } = &object.checksum;
+        let Checksum { algorithm, kind, value } = &object.checksum;
+        if let Some(named) = self.kind.as_deref().filter(|named| *named != kind.name()) {
+            return Err(Failure::InvalidRequest(format!(
+                "The upload was created using the {} checksum mode. The complete request must use the same checksum mode, \
+                 and it has {named}.",
+                upload.kind.name()
+            )));
+        }
         let sent = self.checksums.iter().find(|(given, _)| given == algorithm).and_then(|(_, value)| value.as_ref());
-        if sent.is_some_and(|sent| sent != value) { Err(Failure::BadDigest(algorithm.name().into())) } else { Ok(()) }
+        let same = |sent: &String| match kind {
+            Kind::FullObject => sent == value,
+            // With or without the number of parts.
+            Kind::Composite => sent == value || value.rsplit_once('-').is_some_and(|(sum, _)| sum == sent),
+        };
+        match sent.is_none_or(same) {
+            true => Ok(()),
+            false => Err(Failure::BadDigest(algorithm.name().to_ascii_lowercase(), "the calculated checksum")),
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The conditions of a read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 #[expect(clippy::struct_field_names, reason = "these are the names of the headers")]
 pub(super) struct ReadConditions {
     pub(super) if_match: Option<ETagCondition>,
@@ -22,17 +22,30 @@ pub(super) struct ReadConditions {
 impl ReadConditions {
     /// Checks them in the order of RFC 9110: a condition on the entity tag outdoes the one on the time.
     pub(super) fn check(&self, tag: &str, modified: Millis) -> Result<(), Failure> {
-        let modified = whole_seconds(modified);
+        let at = whole_seconds(modified);
         match (&self.if_match, &self.if_unmodified_since) {
             (Some(condition), _) if !matches(condition, tag) => return Err(Failure::PreconditionFailed("If-Match")),
-            (None, Some(since)) if modified > *since => return Err(Failure::PreconditionFailed("If-Unmodified-Since")),
+            (None, Some(since)) if at > *since => return Err(Failure::PreconditionFailed("If-Unmodified-Since")),
             _ => {}
         }
+        let not_modified = || Err(Failure::NotModified { etag: tag.to_owned(), modified });
         match (&self.if_none_match, &self.if_modified_since) {
-            (Some(condition), _) if matches(condition, tag) => Err(Failure::NotModified),
-            (None, Some(since)) if modified <= *since => Err(Failure::NotModified),
+            (Some(condition), _) if matches(condition, tag) => not_modified(),
+            (None, Some(since)) if at <= *since => not_modified(),
             _ => Ok(()),
         }
+    }
+
+    /// Checks the conditions of a copy on its source: a copy is a write, and there is no answer without one.
+    pub(super) fn check_source(&self, tag: &str, modified: Millis) -> Result<(), Failure> {
+        self.check(tag, modified).map_err(|failure| {
+            Failure::PreconditionFailed(match (failure, &self.if_none_match) {
+                (Failure::NotModified { .. }, Some(_)) => "x-amz-copy-source-If-None-Match",
+                (Failure::NotModified { .. }, None) => "x-amz-copy-source-If-Modified-Since",
+                (_, _) if self.if_match.is_some() => "x-amz-copy-source-If-Match",
+                _ => "x-amz-copy-source-If-Unmodified-Since",
+            })
+        })
     }
 }
 
@@ -44,13 +57,22 @@ pub(super) struct WriteConditions {
 }
 
 impl WriteConditions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
     /// Checks them against the entity tag of what is there, if anything is.
     pub(super) fn check(&self, key: &str, current: Option<&str>) -> Result<(), Failure> {
-        match (&self.if_none_match, current) {
-            (Some(condition), _) if !condition.is_any() => {
-                return Err(Failure::NotImplemented("If-None-Match other than * on a write"));
+        const REASON: &str = "We don't accept the provided value of If-None-Match header for this API";
+        match (&self.if_none_match, &self.if_match, current) {
+            (Some(_), Some(_), _) => {
+                let reason = "Multiple conditional request headers present in the request";
+                return Err(Failure::HeaderNotImplemented { header: "If-Match,If-None-Match", reason });
             }
-            (Some(_), Some(_)) => return Err(Failure::PreconditionFailed("If-None-Match")),
+            (Some(condition), ..) if !condition.is_any() => {
+                return Err(Failure::HeaderNotImplemented { header: "If-None-Match", reason: REASON });
+            }
+            (Some(_), _, Some(_)) => return Err(Failure::PreconditionFailed("If-None-Match")),
             _ => {}
         }
         match (&self.if_match, current) {
@@ -81,10 +103,10 @@ mod tests {
         let failed = check(ReadConditions { if_match: Some(tag("b")), ..ReadConditions::default() });
         assert!(matches!(failed, Err(Failure::PreconditionFailed(_))));
         let same = check(ReadConditions { if_none_match: Some(tag("a")), ..ReadConditions::default() });
-        assert!(matches!(same, Err(Failure::NotModified)));
+        assert!(matches!(same, Err(Failure::NotModified { .. })));
         let since = Some(whole_seconds(10_000));
         let unmodified = check(ReadConditions { if_modified_since: since.clone(), ..ReadConditions::default() });
-        assert!(matches!(unmodified, Err(Failure::NotModified)));
+        assert!(matches!(unmodified, Err(Failure::NotModified { .. })));
         assert!(check(ReadConditions { if_unmodified_since: since.clone(), ..ReadConditions::default() }).is_ok());
         // The entity tag decides where both are given.
         assert!(
@@ -95,6 +117,9 @@ mod tests {
             })
             .is_ok()
         );
+        let source = ReadConditions { if_none_match: Some(tag("a")), ..ReadConditions::default() };
+        let refused = source.check_source("a", 0);
+        assert!(matches!(refused, Err(Failure::PreconditionFailed("x-amz-copy-source-If-None-Match"))));
     }
 
     #[test]
@@ -106,5 +131,7 @@ mod tests {
         assert!(only_this.check("k", Some("a")).is_ok());
         assert!(matches!(only_this.check("k", Some("b")), Err(Failure::PreconditionFailed(_))));
         assert!(matches!(only_this.check("k", None), Err(Failure::NoSuchKey(_))));
+        let other = WriteConditions { if_none_match: Some(tag("a")), if_match: None };
+        assert!(matches!(other.check("k", None), Err(Failure::HeaderNotImplemented { .. })));
     }
 }

@@ -1,30 +1,32 @@
 //! Bytes in and out, as streams: memory does not grow with an object.
 
-use std::{io::SeekFrom, sync::Arc};
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use http::HeaderMap;
 use s3s::{TrailingHeaders, dto::StreamingBlob};
-use tokio::{
-    io::{AsyncReadExt, AsyncSeekExt},
-    sync::mpsc,
-};
-use tokio_util::io::ReaderStream;
+use tokio::sync::mpsc;
 
 use crate::store::{BlobId, Blobs, NewBlob};
 
 use super::{
     checksums::{Algorithm, Checksum, Digests, Sums},
     error::Failure,
+    rows::{Segment, SmallBytes},
 };
 
 /// The most that one request may bring.
 const MAX_CONTENT: u64 = 5 * 1024 * 1024 * 1024;
 /// Chunks between the connection and the thread that writes.
 const CHUNKS_AHEAD: usize = 8;
-const READ_SIZE: usize = 128 * 1024;
+const READ_SIZE: usize = 512 * 1024;
+/// Reads that go on while their predecessors are being sent.
+const READS_AHEAD: usize = 2;
+/// The most bytes of an object that are kept beside its row, where the flush of the group covers them; a file would take two
+/// flushes of its own.
+pub(super) const SMALL: usize = 64 * 1024;
 /// Segments opened before the first byte is sent, so that a replacement meanwhile does not touch the answer. More of them only
 /// objects of very many parts have.
 const OPENED_AHEAD: usize = 64;
@@ -41,13 +43,21 @@ pub(super) struct Expected {
     pub(super) trailing: Option<TrailingHeaders>,
 }
 
-/// Content that is on disk and that no row names yet.
+/// Content that came whole and that no row names yet.
 pub(super) struct Received {
-    pub(super) blob: NewBlob,
+    pub(super) kept: Kept,
     pub(super) size: u64,
     sums: Sums,
     /// The algorithm that the client verifies with.
     sent: Algorithm,
+}
+
+/// Where received content is.
+pub(super) enum Kept {
+    /// In memory, for a row.
+    Small(Bytes),
+    /// In a file.
+    File(NewBlob),
 }
 
 impl Received {
@@ -63,6 +73,16 @@ impl Received {
     /// The checksum by the algorithm that was asked for besides.
     pub(super) fn checksum(&self, algorithm: Algorithm) -> Checksum {
         self.sums.checksum(algorithm)
+    }
+}
+
+impl Kept {
+    /// The segments and the small bytes of an object whose row is being written: from now on the row owns them.
+    pub(super) fn keep(self, size: u64) -> (Vec<Segment>, SmallBytes) {
+        match self {
+            Kept::Small(bytes) => (Vec::new(), Some(bytes).filter(|bytes| !bytes.is_empty())),
+            Kept::File(blob) => (vec![Segment { blob: blob.keep(), size, checksum: None }], None),
+        }
     }
 }
 
@@ -88,7 +108,8 @@ impl Expected {
     fn algorithm(&self, default: Algorithm) -> Result<Algorithm, Failure> {
         let given: Vec<_> = self.checksums.iter().filter(|(_, value)| value.is_some()).collect();
         if given.len() > 1 {
-            return Err(Failure::InvalidRequest("only one x-amz-checksum- header can be given".into()));
+            let reason = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+            return Err(Failure::InvalidRequest(reason.into()));
         }
         if let Some((algorithm, Some(value))) = given.first() {
             algorithm.check(value)?;
@@ -102,14 +123,16 @@ impl Expected {
         }
     }
 
+    fn md5(&self) -> Result<Option<[u8; 16]>, Failure> {
+        let Some(text) = self.content_md5.as_deref() else { return Ok(None) };
+        let md5 = BASE64_STANDARD.decode(text).ok().and_then(|md5| md5.try_into().ok());
+        md5.map(Some).ok_or_else(|| Failure::InvalidMd5(text.to_owned()))
+    }
+
     /// Compares what was calculated with all that was said.
     fn verify(&self, received: &Received) -> Result<(), Failure> {
-        if let Some(md5) = self.content_md5.as_deref() {
-            let sent = BASE64_STANDARD.decode(md5).ok().filter(|md5| md5.len() == 16);
-            let sent = sent.ok_or_else(|| Failure::InvalidDigest("Content-MD5".into()))?;
-            if sent != received.sums.md5 {
-                return Err(Failure::BadDigest("Content-MD5".into()));
-            }
+        if self.md5()?.is_some_and(|sent| sent != received.sums.md5) {
+            return Err(Failure::BadDigest("Content-MD5".into(), "what we received"));
         }
         let Checksum { algorithm, value, .. } = &received.sent();
         let in_header =
@@ -119,7 +142,7 @@ impl Expected {
             self.trailing.as_ref().and_then(|trailing| trailing.read(value).flatten())
         };
         match in_header.or_else(in_trailer) {
-            Some(sent) if sent != *value => Err(Failure::BadDigest(algorithm.name().into())),
+            Some(sent) if sent != *value => Err(Failure::BadDigest(algorithm.name().into(), "the calculated checksum")),
             None if self
                 .trailer
                 .as_deref()
@@ -132,53 +155,123 @@ impl Expected {
     }
 }
 
-/// Writes content to a new blob and checks it against what is expected of it. Calculates a checksum by the algorithm of the
-/// client, `default` where it has none, and one by `besides`.
+/// Takes content and checks it against what is expected of it: into memory up to `small` bytes, into a new blob where it is more.
+/// Calculates a checksum by the algorithm of the client, `default` where it has none, and one by `besides`.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
     body: Option<StreamingBlob>,
     expected: &Expected,
     default: Algorithm,
     besides: Option<Algorithm>,
+    small: usize,
 ) -> Result<Received, Failure> {
-    let algorithm = expected.algorithm(default)?;
+    let sent = expected.algorithm(default)?;
+    expected.md5()?;
     if expected.length.is_some_and(|length| length.unsigned_abs() > MAX_CONTENT) {
         return Err(Failure::EntityTooLarge(MAX_CONTENT));
     }
-    let (feed, chunks) = mpsc::channel(CHUNKS_AHEAD);
-    let blobs = Arc::clone(blobs);
-    let writing = tokio::task::spawn_blocking(move || write(blobs, chunks, algorithm, besides));
-    // On an error the channel closes without its end, and the writer leaves nothing.
-    let pumped = pump(body, &feed).await;
-    drop(feed);
-    let written = writing.await.map_err(|error| Failure::Io { what: "writing the object", source: error.into() })?;
-    let size = pumped?;
-    let received = written?.ok_or(Failure::IncompleteBody)?;
-    if expected.length.is_some_and(|length| length.unsigned_abs() != size) {
+    let (algorithms, mut body) = (Algorithms { sent, besides }, body);
+    let received = match gather(&mut body, small).await? {
+        Gathered::All(bytes) => in_memory(bytes, algorithms),
+        Gathered::More(first) => in_file(blobs, first, body, algorithms).await?,
+    };
+    if expected.length.is_some_and(|length| length.unsigned_abs() != received.size) {
         return Err(Failure::IncompleteBody);
     }
     expected.verify(&received)?;
     Ok(received)
 }
 
+/// The algorithms of the checksums that are calculated.
+#[derive(Clone, Copy)]
+struct Algorithms {
+    sent: Algorithm,
+    besides: Option<Algorithm>,
+}
+
+impl Algorithms {
+    fn digests(self) -> Digests {
+        let algorithms: Vec<Algorithm> = std::iter::once(self.sent).chain(self.besides).collect();
+        Digests::new(&algorithms)
+    }
+}
+
+enum Gathered {
+    All(Bytes),
+    More(Vec<Bytes>),
+}
+
+/// The first bytes of a body: all of them where they are at most `small`.
+async fn gather(body: &mut Option<StreamingBlob>, small: usize) -> Result<Gathered, Failure> {
+    let (mut chunks, mut size) = (Vec::new(), 0);
+    while size <= small
+        && let Some(stream) = body.as_mut()
+    {
+        let Some(chunk) = stream.next().await else {
+            // Nobody may ask a stream again after its end.
+            *body = None;
+            break;
+        };
+        let chunk = chunk.map_err(|error| body_error(&error.to_string()))?;
+        size += chunk.len();
+        chunks.push(chunk);
+    }
+    if size > small || small == 0 {
+        return Ok(Gathered::More(chunks));
+    }
+    Ok(Gathered::All(match chunks.len() {
+        1 => chunks.remove(0),
+        _ => chunks.concat().into(),
+    }))
+}
+
+fn in_memory(bytes: Bytes, algorithms: Algorithms) -> Received {
+    let mut digests = algorithms.digests();
+    digests.update(&bytes);
+    let size = bytes.len() as u64;
+    Received { kept: Kept::Small(bytes), size, sums: digests.finish(), sent: algorithms.sent }
+}
+
+async fn in_file(
+    blobs: &Arc<Blobs>,
+    first: Vec<Bytes>,
+    rest: Option<StreamingBlob>,
+    algorithms: Algorithms,
+) -> Result<Received, Failure> {
+    let (feed, chunks) = mpsc::channel(CHUNKS_AHEAD);
+    let blobs = Arc::clone(blobs);
+    // Hashing takes longer than writing, and both are kept off the threads that serve connections.
+    let writing = tokio::task::spawn_blocking(move || write(blobs, chunks, algorithms));
+    // On an error the channel closes without its end, and the writer leaves nothing.
+    let pumped = pump(first, rest, &feed).await;
+    drop(feed);
+    let written = writing.await.map_err(|error| Failure::Io { what: "writing the object", source: error.into() })?;
+    pumped?;
+    written?.ok_or(Failure::IncompleteBody)
+}
+
 /// Passes chunks on, and at the end the mark that all have come.
-async fn pump(body: Option<StreamingBlob>, feed: &mpsc::Sender<Option<Bytes>>) -> Result<u64, Failure> {
+async fn pump(
+    first: Vec<Bytes>,
+    rest: Option<StreamingBlob>,
+    feed: &mpsc::Sender<Option<Bytes>>,
+) -> Result<(), Failure> {
     let mut size = 0u64;
-    if let Some(mut body) = body {
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| body_error(&error.to_string()))?;
-            size += chunk.len() as u64;
-            if size > MAX_CONTENT {
-                return Err(Failure::EntityTooLarge(MAX_CONTENT));
-            }
-            if feed.send(Some(chunk)).await.is_err() {
-                // The writer has failed and says why itself.
-                return Ok(size);
-            }
+    let first = stream::iter(first.into_iter().map(Ok));
+    let mut body = first.chain(stream::iter(rest).flatten());
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| body_error(&error.to_string()))?;
+        size += chunk.len() as u64;
+        if size > MAX_CONTENT {
+            return Err(Failure::EntityTooLarge(MAX_CONTENT));
+        }
+        if feed.send(Some(chunk)).await.is_err() {
+            // The writer has failed and says why itself.
+            return Ok(());
         }
     }
     drop(feed.send(None).await);
-    Ok(size)
+    Ok(())
 }
 
 /// The s3s crate keeps the types of these errors to itself.
@@ -186,6 +279,7 @@ fn body_error(text: &str) -> Failure {
     match text {
         text if text.contains("Sha256Mismatch") => Failure::ContentSha256Mismatch,
         text if text.contains("Incomplete") || text.contains("LengthMismatch") => Failure::IncompleteBody,
+        text if text.contains("SignatureMismatch") => Failure::SignatureDoesNotMatch,
         text => Failure::Body(text.to_owned()),
     }
 }
@@ -193,12 +287,9 @@ fn body_error(text: &str) -> Failure {
 fn write(
     blobs: Arc<Blobs>,
     mut chunks: mpsc::Receiver<Option<Bytes>>,
-    sent: Algorithm,
-    besides: Option<Algorithm>,
+    algorithms: Algorithms,
 ) -> Result<Option<Received>, Failure> {
-    let algorithms: Vec<Algorithm> = std::iter::once(sent).chain(besides).collect();
-    let mut digests = Digests::new(&algorithms);
-    let mut size = 0u64;
+    let (mut digests, mut size) = (algorithms.digests(), 0u64);
     let mut writer = blobs.create().map_err(Failure::io("creating the object's file"))?;
     loop {
         match chunks.blocking_recv() {
@@ -212,7 +303,8 @@ fn write(
         }
     }
     let id = writer.finish().map_err(Failure::io("flushing the object's file"))?;
-    Ok(Some(Received { blob: NewBlob::new(blobs, id), size, sums: digests.finish(), sent }))
+    let kept = Kept::File(NewBlob::new(blobs, id));
+    Ok(Some(Received { kept, size, sums: digests.finish(), sent: algorithms.sent }))
 }
 
 /// A part of a blob to be read.
@@ -222,36 +314,60 @@ pub(super) struct Slice {
     pub(super) length: u64,
 }
 
-/// A slice with its file already open, where it is.
-struct Opened {
-    slice: Slice,
-    file: Option<std::fs::File>,
+/// A file that is open already, or will be once its turn comes.
+#[derive(Clone)]
+enum Source {
+    Open(Arc<File>),
+    Later(BlobId),
+}
+
+/// What is read at once.
+struct Chunk {
+    source: Source,
+    offset: u64,
+    length: usize,
 }
 
 /// Opens slices for reading. A blob that is gone means that the object was replaced since its row was read.
 pub(super) fn open(blobs: &Arc<Blobs>, slices: Vec<Slice>) -> std::io::Result<StreamingBlob> {
-    let mut opened = Vec::with_capacity(slices.len());
+    let mut sources = Vec::with_capacity(slices.len());
     for (index, slice) in slices.into_iter().enumerate() {
-        let file = if index < OPENED_AHEAD { Some(blobs.read(&slice.blob)?) } else { None };
-        opened.push(Opened { slice, file });
+        let source = if index < OPENED_AHEAD {
+            Source::Open(Arc::new(blobs.read(&slice.blob)?))
+        } else {
+            Source::Later(slice.blob.clone())
+        };
+        sources.push((source, slice));
     }
+    let chunks = sources.into_iter().flat_map(|(source, slice)| chunks(&source, &slice));
     let blobs = Arc::clone(blobs);
-    let streams = stream::iter(opened).then(move |opened| read(Arc::clone(&blobs), opened));
-    Ok(StreamingBlob::wrap(streams.try_flatten()))
+    let reads =
+        stream::iter(chunks).map(move |chunk| {
+            let blobs = Arc::clone(&blobs);
+            async move {
+                tokio::task::spawn_blocking(move || chunk.read(&blobs)).await.map_err(std::io::Error::from).flatten()
+            }
+        });
+    Ok(StreamingBlob::wrap(reads.buffered(READS_AHEAD)))
 }
 
-async fn read(
-    blobs: Arc<Blobs>,
-    opened: Opened,
-) -> std::io::Result<impl futures::Stream<Item = std::io::Result<Bytes>> + Send + Sync> {
-    let Opened { slice, file } = opened;
-    let file = match file {
-        Some(file) => file,
-        None => blobs.read(&slice.blob)?,
-    };
-    let mut file = tokio::fs::File::from_std(file);
-    if slice.offset > 0 {
-        file.seek(SeekFrom::Start(slice.offset)).await?;
+fn chunks(source: &Source, slice: &Slice) -> impl Iterator<Item = Chunk> + use<> {
+    let (source, end) = (source.clone(), slice.offset + slice.length);
+    (slice.offset..end).step_by(READ_SIZE).map(move |offset| Chunk {
+        source: source.clone(),
+        offset,
+        length: usize::try_from(end - offset).unwrap_or(READ_SIZE).min(READ_SIZE),
+    })
+}
+
+impl Chunk {
+    fn read(self, blobs: &Blobs) -> std::io::Result<Bytes> {
+        let file = match self.source {
+            Source::Open(file) => file,
+            Source::Later(blob) => Arc::new(blobs.read(&blob)?),
+        };
+        let mut bytes = vec![0; self.length];
+        file.read_exact_at(&mut bytes, self.offset)?;
+        Ok(bytes.into())
     }
-    Ok(ReaderStream::with_capacity(file.take(slice.length), READ_SIZE))
 }

@@ -7,93 +7,191 @@ use s3s::{
     dto::{ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource},
 };
 
-use crate::store::{Blobs, NewBlob};
+use crate::store::{Blobs, NewBlob, Unit};
 
 use super::{
     Buckets,
-    checksums::set_checksum,
+    checksums::{Algorithm, set_checksum},
     conditions::{ReadConditions, WriteConditions},
+    content::{self, Expected, SMALL},
     error::Failure,
+    events::{Change, Event},
     facts::{etag, header_tags, timestamp},
-    objects::only_version,
-    rows::{Object, Segment, conditions_hold, existing_bucket, existing_object, put_object},
-    write::{facts_of, refuse_unsupported},
+    objects::{Found, Read, Wanted},
+    rows::{Object, Segment, SmallBytes, existing_bucket},
+    versions::{Stored, conditions_hold, existing_object, put_object, small_bytes},
+    write::{facts_of, refuse_unsupported, set_encryption},
 };
 
 const REPLACE: &str = "REPLACE";
 /// How often a copy starts again because its source was replaced meanwhile.
 const ATTEMPTS: usize = 5;
 
+/// An object with bytes of its own that no row names yet.
+struct Duplicate {
+    object: Object,
+    blobs: Vec<NewBlob>,
+    small: SmallBytes,
+    /// The version that it is of, where there are versions.
+    source: Option<String>,
+}
+
 impl Buckets {
     pub(super) async fn copy(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let mut input = request.input;
         refuse_unsupported!(input)?;
-        let (source_bucket, source_key) = source(&input.copy_source)?;
-        let replaces = input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == REPLACE);
-        let replaces_tags = input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == REPLACE);
-        if source_bucket == input.bucket && source_key == input.key && !replaces && !replaces_tags {
-            let reason = "an object can be copied to itself only with its metadata or tags replaced";
+        let replaces = directive(input.metadata_directive.as_ref().map(|it| it.as_str()), "x-amz-metadata-directive")?;
+        let replaces_tags =
+            directive(input.tagging_directive.as_ref().map(|it| it.as_str()), "x-amz-tagging-directive")?;
+        let mut wanted = source(&input.copy_source)?;
+        let changes = replaces
+            || input.storage_class.is_some()
+            || input.website_redirect_location.is_some()
+            || input.server_side_encryption.is_some()
+            || wanted.version.is_some();
+        if wanted.bucket == input.bucket && wanted.key == input.key && !changes {
+            let reason = "This copy request is illegal because it is trying to copy an object to itself without changing \
+                          the object's metadata, storage class, website redirect location or encryption attributes.";
             return Err(Failure::InvalidRequest(reason.into()).into());
         }
-        let conditions = ReadConditions {
+        wanted.conditions = ReadConditions {
             if_match: input.copy_source_if_match.take(),
             if_none_match: input.copy_source_if_none_match.take(),
             if_modified_since: input.copy_source_if_modified_since.take(),
             if_unmodified_since: input.copy_source_if_unmodified_since.take(),
         };
-        let (mut object, blobs) = self.duplicate(source_bucket, source_key, conditions).await?;
+        let algorithm = input.checksum_algorithm.as_ref().map(|named| Algorithm::parse(named.as_str())).transpose()?;
+        self.bucket(input.bucket.clone()).await?;
+        let mut duplicate = self.duplicate(wanted, algorithm).await?;
+        let own = facts_of!(input)?;
+        let object = &mut duplicate.object;
         if replaces {
-            object.facts = facts_of!(input)?;
+            object.facts = own;
+        } else {
+            // These are never copied.
+            object.facts.storage_class = own.storage_class;
+            object.facts.website_redirect_location = own.website_redirect_location;
+            object.facts.encryption = own.encryption;
+            object.facts.encryption_key = own.encryption_key;
+            object.facts.bucket_key = own.bucket_key;
         }
         if replaces_tags {
             object.tags = header_tags(input.tagging.as_deref())?;
         }
         object.modified = self.clock.now();
+        object.upload = None;
         let mut result = CopyObjectResult {
             e_tag: Some(etag(&object.etag)),
             last_modified: Some(timestamp(object.modified)),
+            checksum_type: Some(ChecksumType::from_static(object.checksum.kind.name())),
             ..CopyObjectResult::default()
         };
         set_checksum!(result, Some(&object.checksum));
-        result.checksum_type = Some(ChecksumType::from_static(object.checksum.kind.name()));
-        let (bucket, key) = (input.bucket, input.key);
-        self.store
-            .write(move |unit| {
-                let bucket = existing_bucket(unit.connection(), &bucket)?;
-                conditions_hold(unit, &bucket, &key, &WriteConditions::default())?;
-                for (segment, blob) in object.segments.iter_mut().zip(blobs) {
-                    segment.blob = blob.keep();
-                }
-                put_object(unit, &bucket, &key, &object)
-            })
-            .await?;
-        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() }))
+        let mut output = CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: duplicate.source.clone(),
+            ..CopyObjectOutput::default()
+        };
+        set_encryption!(output, object.facts);
+        output.version_id = self.save_copy(input.bucket, input.key, duplicate).await?;
+        Ok(S3Response::new(output))
     }
 
-    /// The object of a key, with blobs of its own that no row names yet.
-    async fn duplicate(
-        &self,
-        bucket: String,
-        key: String,
-        conditions: ReadConditions,
-    ) -> Result<(Object, Vec<NewBlob>), Failure> {
+    async fn save_copy(&self, bucket: String, key: String, copy: Duplicate) -> Result<Option<String>, Failure> {
+        let names = self.names.clone();
+        let save = move |unit: &mut Unit<'_>| {
+            let bucket = existing_bucket(unit.connection(), &bucket)?;
+            conditions_hold(unit.connection(), &bucket, &key, &WriteConditions::default())?;
+            let Duplicate { mut object, blobs, small, .. } = copy;
+            for (segment, blob) in object.segments.iter_mut().zip(blobs) {
+                segment.blob = blob.keep();
+            }
+            let version = put_object(unit, &bucket, &key, &object, &small)?;
+            let shown = bucket.shown(&version);
+            Event::of_object(Change::Copy, &key, &object, shown.clone()).send(unit, &names, &bucket)?;
+            Ok(shown)
+        };
+        self.store.write(save).await
+    }
+
+    /// The object of a key, with bytes of its own. A copy is one piece whatever its source was, and has the checksum that is
+    /// asked for: where that cannot be taken from the source, the bytes are read again.
+    async fn duplicate(&self, wanted: Wanted, algorithm: Option<Algorithm>) -> Result<Duplicate, Failure> {
         let mut gone = None;
         for _ in 0..ATTEMPTS {
-            let (bucket, key) = (bucket.clone(), key.clone());
-            let object = self.store.read(move |connection| existing_object(connection, &bucket, &key)).await?;
-            let holds = conditions.check(&object.etag, object.modified);
-            // A copy is a write: there is no answer without one.
-            holds.map_err(|_| Failure::PreconditionFailed("the condition on the source of the copy"))?;
+            let (found, small) = self.source_of_copy(wanted.clone()).await?;
+            let Found { bucket, stored: Stored { version, object, .. }, .. } = found;
+            let source = bucket.shown(&version);
+            if object.in_parts() || algorithm.is_some_and(|algorithm| algorithm != object.checksum.algorithm) {
+                // The exact version that was found, or the newest one would be another one by now.
+                let wanted = Wanted { version: Some(version), ..wanted.clone() };
+                return self.rewritten(wanted, object, source, algorithm).await;
+            }
             let (blobs, segments) = (Arc::clone(self.store.blobs()), object.segments.clone());
             let duplicated = tokio::task::spawn_blocking(move || duplicate_blobs(&blobs, &segments)).await;
             match duplicated.map_err(io::Error::from).flatten() {
-                Ok(blobs) => return Ok((object, blobs)),
+                Ok(blobs) => return Ok(Duplicate { object, blobs, small, source }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => gone = Some(error),
                 Err(source) => return Err(Failure::Io { what: "copying the object's file", source }),
             }
         }
         let source = gone.unwrap_or_else(|| io::ErrorKind::NotFound.into());
         Err(Failure::Io { what: "copying the object's file", source })
+    }
+
+    /// The row of what is copied, with its bytes where they are in a row too.
+    async fn source_of_copy(&self, wanted: Wanted) -> Result<(Found, SmallBytes), Failure> {
+        self.store
+            .read(move |connection| {
+                let (bucket, stored) =
+                    existing_object(connection, &wanted.bucket, &wanted.key, wanted.version.as_deref(), "GET")?;
+                wanted.conditions.check_source(&stored.object.etag, stored.object.modified)?;
+                stored.object.facts.check_readable()?;
+                let in_row = stored.object.segments.is_empty();
+                let small = if in_row { small_bytes(connection, stored.id)? } else { None };
+                Ok((Found { bucket, stored, range: None }, small.map(Into::into)))
+            })
+            .await
+    }
+
+    async fn rewritten(
+        &self,
+        wanted: Wanted,
+        mut object: Object,
+        source: Option<String>,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Duplicate, Failure> {
+        let Read { body, .. } = self.read_object(wanted).await?;
+        let algorithm = algorithm.unwrap_or(object.checksum.algorithm);
+        let received =
+            content::receive(self.store.blobs(), Some(body), &Expected::nothing(), algorithm, None, SMALL).await?;
+        object.size = received.size;
+        object.etag = received.etag();
+        object.checksum = received.sent();
+        match received.kept {
+            content::Kept::Small(bytes) => {
+                object.segments = Vec::new();
+                Ok(Duplicate { object, blobs: Vec::new(), small: Some(bytes), source })
+            }
+            content::Kept::File(blob) => {
+                object.segments = vec![Segment { blob: blob.id(), size: object.size, checksum: None }];
+                Ok(Duplicate { object, blobs: vec![blob], small: None, source })
+            }
+        }
+    }
+}
+
+fn directive(value: Option<&str>, name: &'static str) -> Result<bool, Failure> {
+    match value {
+        None | Some("COPY") => Ok(false),
+        Some(REPLACE) => Ok(true),
+        Some(other) => {
+            let message = match name {
+                "x-amz-metadata-directive" => "Unknown metadata directive.",
+                _ => "Unknown tagging directive.",
+            };
+            Err(Failure::argument(name, other, message))
+        }
     }
 }
 
@@ -102,13 +200,16 @@ fn duplicate_blobs(blobs: &Arc<Blobs>, segments: &[Segment]) -> io::Result<Vec<N
     segments.iter().map(duplicate).collect()
 }
 
-/// The bucket and the key that a copy is from.
-pub(super) fn source(source: &CopySource) -> Result<(String, String), Failure> {
+/// What a copy is from.
+pub(super) fn source(source: &CopySource) -> Result<Wanted, Failure> {
     match source {
-        CopySource::Bucket { bucket, key, version_id } => {
-            only_version(version_id.as_deref())?;
-            Ok((bucket.to_string(), key.to_string()))
-        }
+        CopySource::Bucket { bucket, key, version_id } => Ok(Wanted {
+            bucket: bucket.to_string(),
+            key: key.to_string(),
+            version: version_id.as_ref().map(ToString::to_string),
+            is_source: true,
+            ..Wanted::default()
+        }),
         CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
             Err(Failure::NotImplemented("copying from an access point"))
         }

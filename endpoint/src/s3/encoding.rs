@@ -1,6 +1,9 @@
 //! Names in answers, as the client asked for them.
 
-use s3s::dto::{ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, Object, ObjectStorageClass};
+use s3s::dto::{
+    ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, Object, ObjectStorageClass, ObjectVersion,
+    ObjectVersionStorageClass, Owner,
+};
 
 use super::{
     error::Failure,
@@ -18,7 +21,9 @@ impl Encoder {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Encoder { url: false }),
             Some(EncodingType::URL) => Ok(Encoder { url: true }),
-            Some(other) => Err(Failure::InvalidArgument(format!("the encoding type {other:?} is not url"))),
+            Some(other) => {
+                Err(Failure::argument("encoding-type", other, "Invalid Encoding Method specified in Request"))
+            }
         }
     }
 
@@ -52,7 +57,29 @@ impl Encoder {
             owner: None,
             restore_status: None,
             size: Some(object.size),
-            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            storage_class: Some(object.storage_class.map_or_else(
+                || ObjectStorageClass::from_static(ObjectStorageClass::STANDARD),
+                ObjectStorageClass::from,
+            )),
+        }
+    }
+
+    pub(super) fn version(&self, version: Listed, owner: &Owner) -> ObjectVersion {
+        ObjectVersion {
+            version_id: Some(version.version.clone()),
+            is_latest: Some(version.latest),
+            owner: Some(owner.clone()),
+            checksum_algorithm: Some(vec![ChecksumAlgorithm::from_static(version.checksum.algorithm.name())]),
+            checksum_type: Some(ChecksumType::from_static(version.checksum.kind.name())),
+            e_tag: Some(etag(&version.etag)),
+            key: Some(self.text(version.key)),
+            last_modified: Some(timestamp(version.modified)),
+            size: Some(version.size),
+            storage_class: Some(version.storage_class.map_or_else(
+                || ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD),
+                ObjectVersionStorageClass::from,
+            )),
+            restore_status: None,
         }
     }
 }

@@ -1,61 +1,118 @@
-//! What S3 refuses, and under which names it says so.
+//! What S3 refuses, and under which names and in which words AWS says so.
 
 use std::io;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
 
-use crate::store::StoreError;
+use crate::{clock::Millis, store::StoreError};
+
+use super::{
+    facts::{etag, http_date, whole_seconds},
+    front::DETAILS,
+};
 
 /// An error of S3.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("the bucket {0:?} does not exist")]
+    #[error("The specified bucket does not exist")]
     NoSuchBucket(String),
-    #[error("the key {0:?} does not exist")]
+    #[error("The specified key does not exist.")]
     NoSuchKey(String),
-    #[error("the upload {0:?} does not exist: it was completed or aborted, or was never made")]
+    #[error("The specified version does not exist.")]
+    NoSuchVersion { key: String, version: String },
+    /// The newest version of the key is a delete marker.
+    #[error("The specified key does not exist.")]
+    Deleted { key: String, version: String },
+    /// The version that was asked for is a delete marker.
+    #[error("The specified method is not allowed against this resource.")]
+    DeleteMarker { version: String, modified: Millis, method: &'static str },
+    #[error(
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    )]
     NoSuchUpload(String),
-    #[error("the bucket {0:?} has no tags")]
-    NoSuchTagSet(String),
-    #[error("the bucket {0:?} is not empty: delete its objects and abort its uploads first")]
-    BucketNotEmpty(String),
-    #[error("the bucket {0:?} is already yours")]
+    #[error("{message}")]
+    NoSuchSetting { code: &'static str, message: &'static str, bucket: String },
+    #[error(
+        "The bucket you tried to delete is not empty{}",
+        if *versioned { ". You must delete all versions in the bucket." } else { "" }
+    )]
+    BucketNotEmpty { bucket: String, versioned: bool },
+    #[error("Your previous request to create the named bucket succeeded and you already own it.")]
     BucketAlreadyOwnedByYou(String),
-    #[error("at least one of the preconditions did not hold: {0}")]
+    #[error("The specified location-constraint is not valid")]
+    InvalidLocationConstraint(String),
+    #[error("The {0} location constraint is incompatible for the region specific endpoint this request was sent to.")]
+    IllegalLocationConstraint(String),
+    #[error("At least one of the pre-conditions you specified did not hold")]
     PreconditionFailed(&'static str),
-    #[error("not modified")]
-    NotModified,
-    #[error("the {0} sent does not match the one calculated from the content")]
-    BadDigest(String),
-    #[error("the {0} sent is not valid")]
-    InvalidDigest(String),
-    #[error("the content does not have the SHA-256 that was signed")]
+    #[error("Not Modified")]
+    NotModified { etag: String, modified: Millis },
+    #[error("The {0} you specified did not match {1}.")]
+    BadDigest(String, &'static str),
+    #[error("The Content-MD5 you specified was invalid.")]
+    InvalidMd5(String),
+    #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     ContentSha256Mismatch,
-    #[error("the content ended before its announced length")]
+    #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
     IncompleteBody,
-    #[error("the content could not be read: {0}")]
+    #[error("The content could not be read: {0}")]
     Body(String),
-    #[error("the part {0} was not found, or has another entity tag")]
-    InvalidPart(i32),
-    #[error("the parts are not in ascending order of their numbers")]
-    InvalidPartOrder,
-    #[error("the part {part} has {size} bytes, and every part but the last must have {least} at least")]
-    EntityTooSmall { part: i32, size: i64, least: i64 },
-    #[error("the content has more than {0} bytes")]
+    #[error(
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
+    )]
+    InvalidPart { upload: String, part: i32, etag: String },
+    #[error("The list of parts was not in ascending order. Parts must be ordered by part number.")]
+    InvalidPartOrder(String),
+    #[error("Your proposed upload is smaller than the minimum allowed size")]
+    EntityTooSmall { part: i32, size: i64, least: i64, etag: String },
+    #[error("Your proposed upload exceeds the maximum allowed size")]
     EntityTooLarge(u64),
-    #[error("{0}")]
-    InvalidArgument(String),
+    #[error("Your metadata headers exceed the maximum allowed metadata size")]
+    MetadataTooLarge { size: usize, most: usize },
+    #[error("{message}")]
+    InvalidArgument { message: String, name: &'static str, value: String },
     #[error("{0}")]
     InvalidRequest(String),
-    #[error("the range is not within the object's {0} bytes")]
-    InvalidRange(u64),
-    #[error("the part number {0} is not one of the object's")]
-    InvalidPartNumber(i32),
+    #[error("The requested range is not satisfiable")]
+    InvalidRange { range: String, size: u64 },
+    #[error("The requested partnumber is not satisfiable")]
+    InvalidPartNumber { part: i32, parts: usize },
+    #[error("{message}")]
+    InvalidTag { message: &'static str, key: Option<String> },
     #[error("{0}")]
-    InvalidTag(String),
-    #[error("the bucket does not allow access control lists")]
+    BadRequest(String),
+    #[error("The XML you provided was not well-formed or did not validate against our published schema")]
+    MalformedXml,
+    #[error("{0}")]
+    MalformedPolicy(&'static str),
+    #[error("{0}")]
+    MalformedPost(&'static str),
+    #[error("{0}")]
+    AccessDenied(String),
+    #[error(
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    )]
+    SignatureDoesNotMatch,
+    #[error("The AWS Access Key Id you provided does not exist in our records.")]
+    InvalidAccessKeyId(String),
+    #[error("{0}")]
+    InvalidPolicyDocument(String),
+    #[error("Your key is too long")]
+    KeyTooLong(usize),
+    #[error("The storage class you specified is not valid")]
+    InvalidStorageClass(String),
+    #[error("The operation is not valid for the object's storage class")]
+    InvalidObjectState(String),
+    /// A configuration that is refused, under a code of its own.
+    #[error("{message}")]
+    BadSetting { code: &'static str, message: &'static str },
+    #[error("The request is not valid with the current state of the bucket.")]
+    InvalidBucketState,
+    #[error("The bucket does not allow ACLs")]
     AccessControlListNotSupported,
+    #[error("A header you provided implies functionality that is not implemented")]
+    HeaderNotImplemented { header: &'static str, reason: &'static str },
     #[error("{0} is not implemented on this endpoint")]
     NotImplemented(&'static str),
     #[error("{what} failed: {source}")]
@@ -68,6 +125,150 @@ impl Failure {
     pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
         move |source| Failure::Io { what, source }
     }
+
+    pub(super) fn argument(name: &'static str, value: impl Into<String>, message: impl Into<String>) -> Failure {
+        Failure::InvalidArgument { message: message.into(), name, value: value.into() }
+    }
+
+    pub(super) fn version_id(value: &str) -> Failure {
+        Failure::argument("versionId", value, "Invalid version id specified")
+    }
+
+    /// The code of the error.
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn code(&self) -> (&'static str, StatusCode) {
+        const BAD: StatusCode = StatusCode::BAD_REQUEST;
+        match self {
+            Failure::NoSuchBucket(_) => ("NoSuchBucket", StatusCode::NOT_FOUND),
+            Failure::NoSuchKey(_) | Failure::Deleted { .. } => ("NoSuchKey", StatusCode::NOT_FOUND),
+            Failure::NoSuchVersion { .. } => ("NoSuchVersion", StatusCode::NOT_FOUND),
+            Failure::DeleteMarker { .. } => ("MethodNotAllowed", StatusCode::METHOD_NOT_ALLOWED),
+            Failure::NoSuchUpload(_) => ("NoSuchUpload", StatusCode::NOT_FOUND),
+            Failure::NoSuchSetting { code, .. } => (code, StatusCode::NOT_FOUND),
+            Failure::BucketNotEmpty { .. } => ("BucketNotEmpty", StatusCode::CONFLICT),
+            Failure::BucketAlreadyOwnedByYou(_) => ("BucketAlreadyOwnedByYou", StatusCode::CONFLICT),
+            Failure::InvalidLocationConstraint(_) => ("InvalidLocationConstraint", BAD),
+            Failure::IllegalLocationConstraint(_) => ("IllegalLocationConstraintException", BAD),
+            Failure::PreconditionFailed(_) => ("PreconditionFailed", StatusCode::PRECONDITION_FAILED),
+            Failure::NotModified { .. } => ("NotModified", StatusCode::NOT_MODIFIED),
+            Failure::BadDigest(..) => ("BadDigest", BAD),
+            Failure::InvalidMd5(_) => ("InvalidDigest", BAD),
+            Failure::ContentSha256Mismatch => ("XAmzContentSHA256Mismatch", BAD),
+            Failure::IncompleteBody | Failure::Body(_) => ("IncompleteBody", BAD),
+            Failure::InvalidPart { .. } => ("InvalidPart", BAD),
+            Failure::InvalidPartOrder(_) => ("InvalidPartOrder", BAD),
+            Failure::EntityTooSmall { .. } => ("EntityTooSmall", BAD),
+            Failure::EntityTooLarge(_) => ("EntityTooLarge", BAD),
+            Failure::MetadataTooLarge { .. } => ("MetadataTooLarge", BAD),
+            Failure::InvalidArgument { .. } => ("InvalidArgument", BAD),
+            Failure::InvalidRequest(_) => ("InvalidRequest", BAD),
+            Failure::InvalidRange { .. } => ("InvalidRange", StatusCode::RANGE_NOT_SATISFIABLE),
+            Failure::InvalidPartNumber { .. } => ("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE),
+            Failure::InvalidTag { .. } => ("InvalidTag", BAD),
+            Failure::BadRequest(_) => ("BadRequest", BAD),
+            Failure::MalformedXml => ("MalformedXML", BAD),
+            Failure::MalformedPolicy(_) => ("MalformedPolicy", BAD),
+            Failure::MalformedPost(_) => ("MalformedPOSTRequest", BAD),
+            Failure::AccessDenied(_) => ("AccessDenied", StatusCode::FORBIDDEN),
+            Failure::SignatureDoesNotMatch => ("SignatureDoesNotMatch", StatusCode::FORBIDDEN),
+            Failure::InvalidAccessKeyId(_) => ("InvalidAccessKeyId", StatusCode::FORBIDDEN),
+            Failure::InvalidPolicyDocument(_) => ("InvalidPolicyDocument", BAD),
+            Failure::KeyTooLong(_) => ("KeyTooLongError", BAD),
+            Failure::InvalidStorageClass(_) => ("InvalidStorageClass", BAD),
+            Failure::InvalidObjectState(_) => ("InvalidObjectState", StatusCode::FORBIDDEN),
+            Failure::BadSetting { code, .. } => (code, BAD),
+            Failure::InvalidBucketState => ("InvalidBucketState", StatusCode::CONFLICT),
+            Failure::AccessControlListNotSupported => ("AccessControlListNotSupported", BAD),
+            Failure::HeaderNotImplemented { .. } | Failure::NotImplemented(_) => {
+                ("NotImplemented", StatusCode::NOT_IMPLEMENTED)
+            }
+            Failure::Io { .. } | Failure::Store(_) => {
+                tracing::error!(error = %self, "a request failed inside");
+                ("InternalError", StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// The elements that AWS adds to the message.
+    fn details(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Failure::NoSuchBucket(bucket)
+            | Failure::BucketNotEmpty { bucket, .. }
+            | Failure::BucketAlreadyOwnedByYou(bucket)
+            | Failure::NoSuchSetting { bucket, .. } => vec![("BucketName", bucket.clone())],
+            Failure::NoSuchKey(key) | Failure::Deleted { key, .. } => vec![("Key", key.clone())],
+            Failure::NoSuchVersion { key, version } => vec![("Key", key.clone()), ("VersionId", version.clone())],
+            Failure::DeleteMarker { method, .. } => {
+                vec![("Method", (*method).to_owned()), ("ResourceType", "DeleteMarker".into())]
+            }
+            Failure::NoSuchUpload(upload) | Failure::InvalidPartOrder(upload) => vec![("UploadId", upload.clone())],
+            Failure::InvalidLocationConstraint(region) => vec![("LocationConstraint", region.clone())],
+            Failure::PreconditionFailed(condition) => vec![("Condition", (*condition).to_owned())],
+            Failure::InvalidMd5(value) => vec![("Content-MD5", value.clone())],
+            Failure::InvalidPart { upload, part, etag } => {
+                vec![("UploadId", upload.clone()), ("PartNumber", part.to_string()), ("ETag", etag.clone())]
+            }
+            Failure::EntityTooSmall { part, size, least, etag } => vec![
+                ("ProposedSize", size.to_string()),
+                ("MinSizeAllowed", least.to_string()),
+                ("PartNumber", part.to_string()),
+                ("ETag", etag.clone()),
+            ],
+            Failure::EntityTooLarge(most) => vec![("MaxSizeAllowed", most.to_string())],
+            Failure::MetadataTooLarge { size, most } => {
+                vec![("Size", size.to_string()), ("MaxSizeAllowed", most.to_string())]
+            }
+            Failure::InvalidArgument { name, value, .. } => {
+                vec![("ArgumentName", (*name).to_owned()), ("ArgumentValue", value.clone())]
+            }
+            Failure::InvalidRange { range, size } => {
+                vec![("RangeRequested", range.clone()), ("ActualObjectSize", size.to_string())]
+            }
+            Failure::InvalidPartNumber { part, parts } => {
+                vec![("PartNumberRequested", part.to_string()), ("ActualPartCount", parts.to_string())]
+            }
+            Failure::InvalidTag { key, .. } => key.iter().map(|key| ("TagKey", key.clone())).collect(),
+            Failure::InvalidAccessKeyId(key) => vec![("AWSAccessKeyId", key.clone())],
+            Failure::KeyTooLong(size) => vec![("Size", size.to_string()), ("MaxSizeAllowed", "1024".into())],
+            Failure::InvalidStorageClass(class) => vec![("StorageClassRequested", class.clone())],
+            Failure::InvalidObjectState(class) => vec![("StorageClass", class.clone())],
+            Failure::HeaderNotImplemented { header, reason } => {
+                vec![("Header", (*header).to_owned()), ("additionalMessage", (*reason).to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The headers that AWS adds.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut add = |name: HeaderName, value: Option<String>| {
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                headers.insert(name, value);
+            }
+        };
+        let modified = |modified: &Millis| http_date(&whole_seconds(*modified));
+        match self {
+            Failure::NotModified { etag: tag, modified: at } => {
+                let tag = etag(tag).to_http_header().ok().and_then(|tag| tag.to_str().ok().map(str::to_owned));
+                add(header::ETAG, tag);
+                add(header::LAST_MODIFIED, modified(at));
+            }
+            Failure::InvalidRange { size, .. } => add(header::CONTENT_RANGE, Some(format!("bytes */{size}"))),
+            Failure::Deleted { version, .. } => {
+                add(super::front::DELETE_MARKER, Some("true".into()));
+                add(super::front::VERSION_ID, Some(version.clone()));
+            }
+            Failure::DeleteMarker { version, modified: at, .. } => {
+                add(super::front::DELETE_MARKER, Some("true".into()));
+                add(super::front::VERSION_ID, Some(version.clone()));
+                add(header::LAST_MODIFIED, modified(at));
+                add(header::ALLOW, Some("DELETE".into()));
+            }
+            _ => {}
+        }
+        headers
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -78,45 +279,42 @@ impl From<rusqlite::Error> for Failure {
 
 impl From<Failure> for S3Error {
     fn from(failure: Failure) -> Self {
-        let code = match &failure {
-            Failure::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
-            Failure::NoSuchKey(_) => S3ErrorCode::NoSuchKey,
-            Failure::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
-            Failure::NoSuchTagSet(_) => S3ErrorCode::NoSuchTagSet,
-            Failure::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
-            Failure::BucketAlreadyOwnedByYou(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
-            Failure::PreconditionFailed(_) => S3ErrorCode::PreconditionFailed,
-            Failure::NotModified => S3ErrorCode::NotModified,
-            Failure::BadDigest(_) => S3ErrorCode::BadDigest,
-            Failure::InvalidDigest(_) => S3ErrorCode::InvalidDigest,
-            Failure::ContentSha256Mismatch => {
-                return custom("XAmzContentSHA256Mismatch", StatusCode::BAD_REQUEST, &failure);
+        let (code, status) = failure.code();
+        let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::Custom(code.into()));
+        let mut error = S3Error::with_message(code, failure.to_string());
+        error.set_status_code(status);
+        let mut headers = failure.headers();
+        let details = failure.details();
+        if !details.is_empty() {
+            // The crate that writes the answer knows only code and message; the front writes the rest.
+            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(details).finish();
+            if let Ok(value) = HeaderValue::try_from(encoded) {
+                headers.insert(DETAILS, value);
             }
-            Failure::IncompleteBody | Failure::Body(_) => S3ErrorCode::IncompleteBody,
-            Failure::InvalidPart(_) => S3ErrorCode::InvalidPart,
-            Failure::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
-            Failure::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
-            Failure::EntityTooLarge(_) => S3ErrorCode::EntityTooLarge,
-            Failure::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
-            Failure::InvalidRequest(_) => S3ErrorCode::InvalidRequest,
-            Failure::InvalidRange(_) => S3ErrorCode::InvalidRange,
-            Failure::InvalidPartNumber(_) => {
-                return custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, &failure);
-            }
-            Failure::InvalidTag(_) => S3ErrorCode::InvalidTag,
-            Failure::AccessControlListNotSupported => S3ErrorCode::AccessControlListNotSupported,
-            Failure::NotImplemented(_) => S3ErrorCode::NotImplemented,
-            Failure::Io { .. } | Failure::Store(_) => {
-                tracing::error!(error = %failure, "a request failed inside");
-                S3ErrorCode::InternalError
-            }
-        };
-        S3Error::with_message(code, failure.to_string())
+        }
+        error.set_headers(headers);
+        error
     }
 }
 
-fn custom(code: &'static str, status: StatusCode, failure: &Failure) -> S3Error {
-    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), failure.to_string());
-    error.set_status_code(status);
-    error
+/// The message of an error that the protocol's crate found and has no words for.
+pub(super) fn message_of(code: &str) -> &'static str {
+    match code {
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "KeyTooLongError" => "Your key is too long",
+        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
+        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header",
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        }
+        "AccessDenied" => "Access Denied",
+        "MaxMessageLengthExceeded" => "Your request was too big.",
+        "RequestTimeTooSkewed" => "The difference between the request time and the current time is too large.",
+        "InvalidArgument" => "Invalid Argument",
+        "InvalidRequest" => "Invalid Request",
+        _ => "We encountered an internal error. Please try again.",
+    }
 }

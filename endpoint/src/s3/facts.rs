@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use s3s::dto::{ETag, Tag, Timestamp, TimestampFormat};
+use s3s::dto::{ETag, ServerSideEncryption, Tag, Timestamp, TimestampFormat};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
@@ -16,6 +16,20 @@ use super::error::Failure;
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 /// What an SDK adds to the encoding of a body that it sends in signed chunks; it is not the object's.
 const CHUNKED: &str = "aws-chunked";
+const STORAGE_CLASSES: &[&str] = &[
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "GLACIER_IR",
+    "DEEP_ARCHIVE",
+];
+/// Storage classes whose objects are read only after they were restored.
+const ARCHIVES: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
+const ENCRYPTIONS: &[&str] = &[DEFAULT_ENCRYPTION, "aws:kms", "aws:kms:dsse"];
+const DEFAULT_ENCRYPTION: &str = "AES256";
 const MAX_METADATA: usize = 2048;
 const MAX_TAGS: usize = 10;
 const MAX_TAG_KEY: usize = 128;
@@ -26,6 +40,7 @@ pub(super) type Tags = BTreeMap<String, String>;
 
 /// Headers of an object, as they are kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Facts {
     pub(super) content_type: Option<String>,
     pub(super) cache_control: Option<String>,
@@ -36,6 +51,10 @@ pub(super) struct Facts {
     pub(super) expires: Option<String>,
     pub(super) website_redirect_location: Option<String>,
     pub(super) storage_class: Option<String>,
+    /// What the client says that the object is encrypted with, where that is not the default. Nothing is encrypted here.
+    pub(super) encryption: Option<String>,
+    pub(super) encryption_key: Option<String>,
+    pub(super) bucket_key: Option<bool>,
     pub(super) metadata: BTreeMap<String, String>,
 }
 
@@ -44,14 +63,33 @@ impl Facts {
     pub(super) fn checked(mut self) -> Result<Facts, Failure> {
         let size: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size > MAX_METADATA {
-            return Err(Failure::InvalidArgument(format!(
-                "the metadata has {size} bytes, and may have {MAX_METADATA}"
-            )));
+            return Err(Failure::MetadataTooLarge { size, most: MAX_METADATA });
         }
         self.content_encoding = self.content_encoding.and_then(|encoding| without_chunked(&encoding));
         self.content_type.get_or_insert_with(|| DEFAULT_TYPE.to_owned());
+        if let Some(class) = self.storage_class.as_deref().filter(|class| !STORAGE_CLASSES.contains(class)) {
+            return Err(Failure::InvalidStorageClass(class.to_owned()));
+        }
         self.storage_class = self.storage_class.filter(|class| class != "STANDARD");
+        if let Some(unknown) = self.encryption.as_deref().filter(|algorithm| !ENCRYPTIONS.contains(algorithm)) {
+            let reason = "The encryption method specified is not supported";
+            return Err(Failure::argument("x-amz-server-side-encryption", unknown, reason));
+        }
+        self.encryption = self.encryption.filter(|algorithm| algorithm != DEFAULT_ENCRYPTION);
         Ok(self)
+    }
+
+    /// What the object is said to be encrypted with.
+    pub(super) fn encryption(&self) -> ServerSideEncryption {
+        ServerSideEncryption::from(self.encryption.clone().unwrap_or_else(|| DEFAULT_ENCRYPTION.to_owned()))
+    }
+
+    /// Whether the bytes may be read.
+    pub(super) fn check_readable(&self) -> Result<(), Failure> {
+        match self.storage_class.as_deref().filter(|class| ARCHIVES.contains(class)) {
+            Some(class) => Err(Failure::InvalidObjectState(class.to_owned())),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn expires(&self) -> Option<Timestamp> {
@@ -107,18 +145,31 @@ pub(super) fn tag_set(tags: Tags) -> Vec<Tag> {
 fn checked_tags(pairs: impl Iterator<Item = (String, String)>, most: usize) -> Result<Tags, Failure> {
     let mut tags = Tags::new();
     for (key, value) in pairs {
-        if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) || value.chars().count() > MAX_TAG_VALUE {
-            return Err(Failure::InvalidTag(format!("the tag {key:?} is too long, or its key is empty")));
+        let refused = |message| Err(Failure::InvalidTag { message, key: Some(key.clone()) });
+        if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
+            return refused("The TagKey you have provided is invalid");
+        }
+        if value.chars().count() > MAX_TAG_VALUE || !value.chars().all(is_tag_character) {
+            return refused("The TagValue you have provided is invalid");
+        }
+        if key.starts_with("aws:") {
+            return refused("System tags cannot be added/updated by requester");
         }
         if tags.contains_key(&key) {
-            return Err(Failure::InvalidTag(format!("the tag {key:?} is given twice")));
+            return refused("Cannot provide multiple Tags with the same key");
         }
         tags.insert(key, value);
     }
-    if tags.len() > most {
-        return Err(Failure::InvalidTag(format!("there are {} tags, and may be {most}", tags.len())));
+    match tags.len() <= most {
+        true => Ok(tags),
+        false if most == OBJECT_TAGS => Err(Failure::BadRequest(format!("Object tags cannot be greater than {most}"))),
+        false => Err(Failure::BadRequest(format!("Bucket tag count cannot be greater than {most}"))),
     }
-    Ok(tags)
+}
+
+/// Letters, digits, spaces and `+ - = . _ : / @`, of any script.
+fn is_tag_character(character: char) -> bool {
+    character.is_alphanumeric() || character.is_whitespace() || "+-=._:/@".contains(character)
 }
 
 /// The most tags on an object.

@@ -4,8 +4,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, Object, ObjectVersion, ObjectVersionStorageClass,
+        DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+        ListObjectsV2Input, ListObjectsV2Output, Object, OptionalObjectAttributes,
     },
 };
 
@@ -13,18 +13,21 @@ use super::{
     Buckets,
     encoding::Encoder,
     error::Failure,
-    pages::{Listed, Page, Query, page},
+    facts::timestamp,
+    pages::{Page, Query, What, page},
 };
 
 /// The most keys on a page.
 pub(super) const MAX_KEYS: i32 = 1000;
+
 impl Buckets {
     pub(super) async fn list_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        let max = page_size(input.max_keys)?;
+        let max = page_size("max-keys", input.max_keys)?;
+        refuse_attributes(input.optional_object_attributes.as_deref())?;
         let token = input.continuation_token.as_deref().map(decode_token).transpose()?;
         let after = token.or_else(|| input.start_after.clone()).unwrap_or_default();
         let query = query(input.bucket.clone(), input.prefix.as_deref(), input.delimiter.as_deref(), after, max);
@@ -35,14 +38,14 @@ impl Buckets {
         let output = ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encode.text(input.prefix.unwrap_or_default())),
-            delimiter: input.delimiter.map(|delimiter| encode.text(delimiter)),
-            start_after: input.start_after.map(|after| encode.text(after)),
+            delimiter: present(input.delimiter).map(|delimiter| encode.text(delimiter)),
+            start_after: present(input.start_after).map(|after| encode.text(after)),
             encoding_type: input.encoding_type,
             max_keys: Some(max),
             key_count: i32::try_from(count).ok(),
             continuation_token: input.continuation_token,
             is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.map(|next| BASE64_URL_SAFE_NO_PAD.encode(next)),
+            next_continuation_token: page.next.map(|next| BASE64_URL_SAFE_NO_PAD.encode(next.name)),
             common_prefixes: Some(encode.prefixes(page.prefixes)),
             contents: Some(
                 page.objects
@@ -60,21 +63,23 @@ impl Buckets {
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
-        let max = page_size(input.max_keys)?;
+        let max = page_size("max-keys", input.max_keys)?;
+        refuse_attributes(input.optional_object_attributes.as_deref())?;
         let after = input.marker.clone().unwrap_or_default();
         let page = self
             .page(query(input.bucket.clone(), input.prefix.as_deref(), input.delimiter.as_deref(), after, max))
             .await?;
         let encode = Encoder::new(input.encoding_type.as_ref())?;
         let owner = self.owner();
+        let delimiter = present(input.delimiter);
         let output = ListObjectsOutput {
             name: Some(input.bucket),
             prefix: Some(encode.text(input.prefix.unwrap_or_default())),
             marker: Some(encode.text(input.marker.unwrap_or_default())),
             is_truncated: Some(page.next.is_some()),
             // Without a delimiter the last key is the marker, and clients know that.
-            next_marker: page.next.filter(|_| input.delimiter.is_some()).map(|next| encode.text(next)),
-            delimiter: input.delimiter.map(|delimiter| encode.text(delimiter)),
+            next_marker: page.next.filter(|_| delimiter.is_some()).map(|next| encode.text(next.name)),
+            delimiter: delimiter.map(|delimiter| encode.text(delimiter)),
             encoding_type: input.encoding_type,
             max_keys: Some(max),
             common_prefixes: Some(encode.prefixes(page.prefixes)),
@@ -89,46 +94,50 @@ impl Buckets {
         Ok(S3Response::new(output))
     }
 
-    /// Every object in its one version, for tools that empty a bucket with all versions.
     pub(super) async fn list_versions(
         &self,
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let input = request.input;
-        let max = page_size(input.max_keys)?;
+        let max = page_size("max-keys", input.max_keys)?;
+        let after_version = present(input.version_id_marker.clone());
+        if after_version.is_some() && input.key_marker.is_none() {
+            let reason = "A version-id marker cannot be specified without a key marker.";
+            return Err(Failure::argument("version-id-marker", after_version.unwrap_or_default(), reason).into());
+        }
         let after = input.key_marker.clone().unwrap_or_default();
-        let page = self
-            .page(query(input.bucket.clone(), input.prefix.as_deref(), input.delimiter.as_deref(), after, max))
-            .await?;
+        let query = Query {
+            after_version,
+            what: What::Versions,
+            ..query(input.bucket.clone(), input.prefix.as_deref(), input.delimiter.as_deref(), after, max)
+        };
+        let page = self.page(query).await?;
         let encode = Encoder::new(input.encoding_type.as_ref())?;
         let owner = self.owner();
-        let version = |object: Listed| {
-            let object = encode.object(object);
-            ObjectVersion {
-                e_tag: object.e_tag,
-                key: object.key,
-                last_modified: object.last_modified,
-                size: object.size,
-                owner: Some(owner.clone()),
-                is_latest: Some(true),
-                version_id: Some("null".to_owned()),
-                storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
-                ..ObjectVersion::default()
-            }
+        let (next_key, next_version) = page.next.map_or((None, None), |next| (Some(next.name), next.version));
+        let (markers, versions): (Vec<_>, Vec<_>) = page.objects.into_iter().partition(|version| version.marker);
+        let marker = |entry: super::pages::Listed| DeleteMarkerEntry {
+            is_latest: Some(entry.latest),
+            key: Some(encode.text(entry.key)),
+            last_modified: Some(timestamp(entry.modified)),
+            owner: Some(owner.clone()),
+            version_id: Some(entry.version),
         };
         let output = ListObjectVersionsOutput {
             name: Some(input.bucket),
             prefix: Some(encode.text(input.prefix.unwrap_or_default())),
             key_marker: Some(encode.text(input.key_marker.unwrap_or_default())),
-            is_truncated: Some(page.next.is_some()),
-            next_version_id_marker: page.next.is_some().then(|| "null".to_owned()),
-            next_key_marker: page.next.map(|next| encode.text(next)),
-            delimiter: input.delimiter.map(|delimiter| encode.text(delimiter)),
+            version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
+            is_truncated: Some(next_key.is_some()),
+            next_version_id_marker: next_version,
+            next_key_marker: next_key.map(|next| encode.text(next)),
+            delimiter: present(input.delimiter).map(|delimiter| encode.text(delimiter)),
             max_keys: Some(max),
             common_prefixes: Some(encode.prefixes(page.prefixes)),
-            versions: Some(page.objects.into_iter().map(version).collect()),
+            versions: Some(versions.into_iter().map(|version| encode.version(version, &owner)).collect()),
+            delete_markers: Some(markers.into_iter().map(marker).collect()),
             encoding_type: input.encoding_type,
-            ..ListObjectVersionsOutput::default()
+            request_charged: None,
         };
         Ok(S3Response::new(output))
     }
@@ -146,17 +155,38 @@ fn query(bucket: String, prefix: Option<&str>, delimiter: Option<&str>, after: S
         delimiter: text(delimiter),
         after,
         max: usize::try_from(max).unwrap_or_default(),
+        ..Query::default()
     }
 }
 
-pub(super) fn page_size(max: Option<i32>) -> Result<i32, Failure> {
+/// A parameter that was given, and not as the empty text.
+pub(super) fn present(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// How many entries a page has, from the parameter of that name.
+pub(super) fn page_size(name: &'static str, max: Option<i32>) -> Result<i32, Failure> {
     match max.unwrap_or(MAX_KEYS) {
-        max if max < 0 => Err(Failure::InvalidArgument(format!("the number of entries cannot be {max}"))),
+        max if max < 0 => {
+            let reason = format!("Argument {name} must be an integer between 0 and 2147483647");
+            Err(Failure::argument(name, max.to_string(), reason))
+        }
         max => Ok(max.min(MAX_KEYS)),
     }
 }
 
+fn refuse_attributes(attributes: Option<&[OptionalObjectAttributes]>) -> Result<(), Failure> {
+    match attributes.unwrap_or_default().iter().find(|attribute| attribute.as_str() != "RestoreStatus") {
+        Some(unknown) => {
+            let reason = "Invalid attribute name specified";
+            Err(Failure::argument("x-amz-optional-object-attributes", unknown.as_str(), reason))
+        }
+        None => Ok(()),
+    }
+}
+
 fn decode_token(token: &str) -> Result<String, Failure> {
+    let reason = "The continuation token provided is incorrect";
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.ok_or_else(|| Failure::InvalidArgument("the continuation token is not one of this endpoint".into()))
+    decoded.filter(|key| !key.is_empty()).ok_or_else(|| Failure::argument("continuation-token", "", reason))
 }

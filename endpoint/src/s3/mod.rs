@@ -11,9 +11,12 @@ mod complete;
 mod conditions;
 mod content;
 mod copy;
+mod delete;
 mod encoding;
 mod error;
+mod events;
 mod facts;
+mod front;
 mod host;
 mod keys;
 mod listing;
@@ -21,7 +24,10 @@ mod multipart;
 mod objects;
 mod pages;
 mod rows;
+mod settings;
 mod tagging;
+mod uploads;
+mod versions;
 mod write;
 
 use std::sync::Arc;
@@ -51,8 +57,10 @@ impl S3Front {
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        match self.service.call(request.map(Body::from)).await {
-            Ok(response) => response,
+        let request = request.map(Body::from);
+        let asked = front::Asked::new(&request);
+        match self.service.call(request).await {
+            Ok(response) => asked.finish(response).await,
             Err(error) => {
                 tracing::error!(?error, "an S3 answer could not be written");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")

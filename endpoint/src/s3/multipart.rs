@@ -1,4 +1,4 @@
-//! Uploads in parts: begun, filled, listed, given up. Completing one is in [`super::complete`].
+//! Uploads in parts: begun, filled, given up. Completing one is in [`super::complete`], listing in [`super::uploads`].
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType, CopyPartResult,
-        CreateMultipartUploadInput, CreateMultipartUploadOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-        ListPartsInput, ListPartsOutput, MultipartUpload, Part, Range as ByteRange, UploadPartCopyInput,
+        CreateMultipartUploadInput, CreateMultipartUploadOutput, Range as ByteRange, UploadPartCopyInput,
         UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
     },
 };
@@ -26,28 +25,28 @@ use super::{
     conditions::ReadConditions,
     content::{self, Expected, Received},
     copy,
-    encoding::Encoder,
     error::Failure,
     facts::{Facts, Tags, etag, header_tags, timestamp},
-    listing::page_size,
-    objects::Selection,
+    objects::Read,
     pages::key_text,
     rows::{existing_bucket, signed},
-    write::{facts_of, refuse_unsupported},
+    write::{facts_of, refuse_unsupported, set_encryption},
 };
 
 const MAX_PARTS: i32 = 10_000;
+/// Parts are in files whatever their size, so that a complete object is what lies there already.
+const FILE: usize = 0;
 
 /// An upload that is not complete.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) id: String,
-    key: String,
-    initiated: Millis,
+    pub(super) key: String,
+    pub(super) initiated: Millis,
     pub(super) facts: Facts,
     pub(super) tags: Tags,
     /// None where the client chose none: then its parts may come with any checksum, and the default one is kept.
-    chosen: Option<Algorithm>,
+    pub(super) chosen: Option<Algorithm>,
     pub(super) kind: Kind,
 }
 
@@ -55,6 +54,11 @@ impl Upload {
     /// The algorithm of the checksums that are kept.
     pub(super) fn algorithm(&self) -> Algorithm {
         self.chosen.unwrap_or(Algorithm::Crc64Nvme)
+    }
+
+    /// Whether completing it takes the checksum of every part: where a checksum of these is to be verified.
+    pub(super) fn needs_part_checksums(&self) -> bool {
+        self.chosen.is_some() && self.kind == Kind::Composite
     }
 }
 
@@ -66,12 +70,12 @@ pub(super) struct StoredPart {
     pub(super) size: i64,
     pub(super) etag: String,
     pub(super) checksum: Checksum,
-    modified: Millis,
+    pub(super) modified: Millis,
 }
 
-const COLUMNS: &str = "id, key, initiated_ms, facts, tags, algorithm, kind";
+pub(super) const COLUMNS: &str = "id, key, initiated_ms, facts, tags, algorithm, kind";
 
-fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+pub(super) fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
     Ok(Upload {
         id: row.get(0)?,
         key: key_text(row.get(1)?),
@@ -123,18 +127,12 @@ impl Buckets {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let mut input = request.input;
         refuse_unsupported!(input)?;
-        let named =
-            input.checksum_algorithm.take().map(|algorithm| Algorithm::parse(algorithm.as_str())).transpose()?;
-        let algorithm = named.unwrap_or(Algorithm::Crc64Nvme);
-        let kind = input.checksum_type.take().map(|kind| Kind::parse(kind.as_str())).transpose()?;
-        let kind = kind.unwrap_or_else(|| algorithm.default_kind());
-        if !algorithm.allows(kind) {
-            return Err(
-                Failure::InvalidRequest(format!("{} has no checksum type {}", algorithm.name(), kind.name())).into()
-            );
-        }
+        let named = input.checksum_algorithm.take().map(|named| Algorithm::parse(named.as_str())).transpose()?;
+        let kind = checksum_kind(named, input.checksum_type.take().as_ref().map(ChecksumType::as_str))?;
         let (facts, tags) = (facts_of!(input)?, header_tags(input.tagging.as_deref())?);
-        let (id, now) = (Uuid::new_v4().simple().to_string(), self.clock.now());
+        let encrypted = facts.clone();
+        let now = self.clock.now();
+        let id = upload_id(now);
         let (upload_id, bucket, key) = (id.clone(), input.bucket.clone(), input.key.clone());
         let begin = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
@@ -146,7 +144,7 @@ impl Buckets {
             Ok::<_, Failure>(())
         };
         self.store.write(begin).await?;
-        let output = CreateMultipartUploadOutput {
+        let mut output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(upload_id),
@@ -154,6 +152,7 @@ impl Buckets {
             checksum_type: named.map(|_| ChecksumType::from_static(kind.name())),
             ..CreateMultipartUploadOutput::default()
         };
+        set_encryption!(output, encrypted);
         Ok(S3Response::new(output))
     }
 
@@ -173,13 +172,19 @@ impl Buckets {
         check_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let kept = upload.algorithm();
-        let received = content::receive(self.store.blobs(), input.body, &expected, kept, Some(kept)).await?;
-        if upload.chosen.is_some_and(|chosen| chosen != received.sent().algorithm) {
-            let message = format!("the upload was begun with {} checksums, and the part has another", kept.name());
-            return Err(Failure::InvalidRequest(message).into());
+        let received = content::receive(self.store.blobs(), input.body, &expected, kept, Some(kept), FILE).await?;
+        let sent = received.sent();
+        if let Some(chosen) = upload.chosen.filter(|chosen| *chosen != sent.algorithm) {
+            return Err(Failure::InvalidRequest(format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                chosen.name().to_ascii_lowercase(),
+                sent.algorithm.name().to_ascii_lowercase()
+            ))
+            .into());
         }
         let mut output = UploadPartOutput { e_tag: Some(etag(&received.etag())), ..UploadPartOutput::default() };
-        set_checksum!(output, Some(&received.sent()));
+        set_checksum!(output, Some(&sent));
+        set_encryption!(output, upload.facts);
         self.save_part(input.bucket, input.key, input.upload_id, input.part_number, received).await?;
         Ok(S3Response::new(output))
     }
@@ -190,28 +195,33 @@ impl Buckets {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let input = request.input;
         check_number(input.part_number)?;
-        let (bucket, key) = copy::source(&input.copy_source)?;
-        let invalid = |_| Failure::InvalidArgument("x-amz-copy-source-range is like bytes=0-9".into());
-        let range = input.copy_source_range.as_deref().map(ByteRange::parse).transpose().map_err(invalid)?;
-        let conditions = ReadConditions {
+        let mut wanted = copy::source(&input.copy_source)?;
+        wanted.range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+        wanted.conditions = ReadConditions {
             if_match: input.copy_source_if_match,
             if_none_match: input.copy_source_if_none_match,
             if_modified_since: input.copy_source_if_modified_since,
             if_unmodified_since: input.copy_source_if_unmodified_since,
         };
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
-        let read = self.read_object(bucket, key, Selection { range, part: None }, conditions).await?;
+        let Read { found, body } = self.read_object(wanted).await?;
         let expected = Expected::nothing();
-        let received =
-            content::receive(self.store.blobs(), Some(read.body), &expected, upload.algorithm(), None).await?;
+        let blobs = self.store.blobs();
+        let received = content::receive(blobs, Some(body), &expected, upload.algorithm(), None, FILE).await?;
         let mut result = CopyPartResult {
             e_tag: Some(etag(&received.etag())),
             last_modified: Some(timestamp(self.clock.now())),
             ..CopyPartResult::default()
         };
-        set_checksum!(result, Some(&received.sent()));
+        set_checksum!(result, upload.chosen.map(|_| received.sent()));
         self.save_part(input.bucket, input.key, input.upload_id, input.part_number, received).await?;
-        Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() }))
+        let mut output = UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            copy_source_version_id: found.bucket.shown(&found.stored.version),
+            ..UploadPartCopyOutput::default()
+        };
+        set_encryption!(output, upload.facts);
+        Ok(S3Response::new(output))
     }
 
     async fn upload(&self, bucket: &str, key: &str, id: &str) -> Result<Upload, Failure> {
@@ -241,10 +251,11 @@ impl Buckets {
             }
             let sql = "INSERT INTO part (upload_id, number, blob, size, etag, checksum, modified_ms) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let (tag, size, checksum) =
-                (received.etag(), signed(received.size), Json(received.checksum(upload.algorithm())));
-            let fields = params![upload.id, number, received.blob.keep(), size, tag, checksum, clock.now()];
-            unit.connection().prepare_cached(sql)?.execute(fields)?;
+            let (tag, size, checksum) = (received.etag(), received.size, received.checksum(upload.algorithm()));
+            for segment in received.kept.keep(size).0 {
+                let fields = params![upload.id, number, segment.blob, signed(size), tag, Json(&checksum), clock.now()];
+                unit.connection().prepare_cached(sql)?.execute(fields)?;
+            }
             Ok(())
         };
         self.store.write(save).await
@@ -266,121 +277,50 @@ impl Buckets {
         self.store.write(abort).await?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
-
-    pub(super) async fn list_parts_of(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
-        let input = request.input;
-        let (max, after) = (page_size(input.max_parts)?, input.part_number_marker.unwrap_or(0));
-        let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
-        let read = move |connection: &Connection| {
-            let upload = existing_upload(connection, &bucket, &key, &id)?;
-            let found = parts(connection, &upload.id, after, max + 1)?;
-            Ok::<_, Failure>((upload, found))
-        };
-        let (upload, mut found) = self.store.read(read).await?;
-        let most = usize::try_from(max).unwrap_or_default();
-        let more = found.len() > most;
-        found.truncate(most);
-        let output = ListPartsOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(input.upload_id),
-            checksum_algorithm: Some(ChecksumAlgorithm::from_static(upload.algorithm().name())),
-            checksum_type: Some(ChecksumType::from_static(upload.kind.name())),
-            is_truncated: Some(more),
-            max_parts: Some(max),
-            part_number_marker: input.part_number_marker,
-            next_part_number_marker: found.last().map(|part| part.number),
-            owner: Some(self.owner()),
-            parts: Some(found.iter().map(listed).collect()),
-            ..ListPartsOutput::default()
-        };
-        Ok(S3Response::new(output))
-    }
-
-    pub(super) async fn list_uploads(
-        &self,
-        request: S3Request<ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        let input = request.input;
-        if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {
-            return Err(Failure::NotImplemented("ListMultipartUploads with a delimiter").into());
-        }
-        let max = page_size(input.max_uploads)?;
-        let encode = Encoder::new(input.encoding_type.as_ref())?;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let (key, id) = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
-        let bucket = input.bucket.clone();
-        let read = move |connection: &Connection| uploads(connection, &bucket, &prefix, &key, id.as_deref());
-        let mut found = self.store.read(read).await?;
-        let most = usize::try_from(max).unwrap_or_default();
-        let more = found.len() > most;
-        found.truncate(most);
-        let last = found.last().filter(|_| more);
-        let output = ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            is_truncated: Some(more),
-            key_marker: input.key_marker.map(|marker| encode.text(marker)),
-            upload_id_marker: input.upload_id_marker,
-            next_key_marker: last.map(|upload| encode.text(upload.key.clone())),
-            next_upload_id_marker: last.map(|upload| upload.id.clone()),
-            max_uploads: Some(max),
-            prefix: input.prefix.map(|prefix| encode.text(prefix)),
-            encoding_type: input.encoding_type,
-            uploads: Some(found.into_iter().map(|upload| shown(upload, &encode)).collect()),
-            ..ListMultipartUploadsOutput::default()
-        };
-        Ok(S3Response::new(output))
-    }
 }
 
-/// Uploads by key and id, after the marker. Without an id the marker stands for all uploads of its key.
-fn uploads(
-    connection: &Connection,
-    bucket: &str,
-    prefix: &str,
-    key: &str,
-    id: Option<&str>,
-) -> Result<Vec<Upload>, Failure> {
-    let bucket = existing_bucket(connection, bucket)?;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM upload WHERE bucket_id = ?1 AND (?2 = x'' OR key > ?2 OR (key = ?2 AND id > ?3)) ORDER BY key, id"
-    );
-    // No id comes after this.
-    let id = id.unwrap_or("~");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let all = statement.query_map(params![bucket.id, key.as_bytes(), id], upload)?.collect::<Result<Vec<_>, _>>()?;
-    Ok(all.into_iter().filter(|upload| upload.key.starts_with(prefix)).collect())
+/// Ids sort by age, as listings are sorted.
+fn upload_id(now: Millis) -> String {
+    format!("{now:012x}{}", Uuid::new_v4().simple())
 }
 
-fn shown(upload: Upload, encode: &Encoder) -> MultipartUpload {
-    MultipartUpload {
-        checksum_algorithm: Some(ChecksumAlgorithm::from_static(upload.algorithm().name())),
-        key: Some(encode.text(upload.key)),
-        upload_id: Some(upload.id),
-        initiated: Some(timestamp(upload.initiated)),
-        checksum_type: Some(ChecksumType::from_static(upload.kind.name())),
-        ..MultipartUpload::default()
-    }
-}
-
-fn listed(part: &StoredPart) -> Part {
-    let mut listed = Part {
-        e_tag: Some(etag(&part.etag)),
-        last_modified: Some(timestamp(part.modified)),
-        part_number: Some(part.number),
-        size: Some(part.size),
-        ..Part::default()
+/// The kind of checksum that an upload gets.
+fn checksum_kind(algorithm: Option<Algorithm>, kind: Option<&str>) -> Result<Kind, Failure> {
+    let Some(kind) = kind.map(Kind::parse).transpose()? else {
+        return Ok(algorithm.unwrap_or(Algorithm::Crc64Nvme).default_kind());
     };
-    set_checksum!(listed, Some(&part.checksum));
-    listed
+    let refused = |message: String| Err(Failure::InvalidRequest(message));
+    match algorithm {
+        None => {
+            refused("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into())
+        }
+        Some(algorithm) if !algorithm.allows(kind) => refused(format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            kind.name(),
+            algorithm.name().to_ascii_lowercase()
+        )),
+        Some(_) => Ok(kind),
+    }
+}
+
+/// A range of the source of a part, which is written out in full, unlike the range of a read.
+fn source_range(text: &str) -> Result<ByteRange, Failure> {
+    let bounds = text.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
+    let bounds = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first, last)) if first <= last => Ok(ByteRange::Int { first, last: Some(last) }),
+        _ => {
+            let reason = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last \
+                          are the zero-based offsets of the first and last bytes to copy";
+            Err(Failure::argument("x-amz-copy-source-range", text, reason))
+        }
+    }
 }
 
 fn check_number(number: i32) -> Result<(), Failure> {
     if (1..=MAX_PARTS).contains(&number) {
         return Ok(());
     }
-    Err(Failure::InvalidArgument(format!("the part number {number} is not between 1 and {MAX_PARTS}")))
+    let reason = format!("Part number must be an integer between 1 and {MAX_PARTS}, inclusive");
+    Err(Failure::argument("partNumber", number.to_string(), reason))
 }

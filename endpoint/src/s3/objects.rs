@@ -1,50 +1,81 @@
-//! Objects out: read, described, removed.
+//! Objects out: read and described.
 
 use std::{io, ops::Range, sync::Arc};
 
-use http::HeaderMap;
+use bytes::Bytes;
 use s3s::{
-    S3Error, S3Request, S3Response, S3Result,
+    Body, S3Request, S3Response, S3Result,
     dto::{
-        ChecksumType, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-        Error as DeleteError, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Range as ByteRange,
+        ChecksumType, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Range as ByteRange,
         StorageClass, StreamingBlob,
     },
 };
 
-use crate::store::Unit;
-
 use super::{
     Buckets,
     checksums::set_checksum,
-    conditions::{ReadConditions, WriteConditions},
+    conditions::ReadConditions,
     content,
     error::Failure,
     facts::{etag, timestamp},
-    rows::{self, Object, conditions_hold, existing_bucket, existing_object, remove_object, signed},
+    rows::{Bucket, Object, signed},
+    versions::{Stored, existing_object, small_bytes},
+    write::set_encryption,
 };
 
 /// How often a read starts again because the object was replaced between its row and its file.
 const READ_ATTEMPTS: usize = 5;
-const MAX_DELETED: usize = 1000;
-/// The version of every object where versioning was never on.
-const ONLY_VERSION: &str = "null";
 
-/// Which bytes of an object are wanted.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Selection {
+/// Which object, and which bytes of it, are wanted.
+#[derive(Clone, Default)]
+pub(super) struct Wanted {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) version: Option<String>,
     pub(super) range: Option<ByteRange>,
     pub(super) part: Option<i32>,
+    pub(super) conditions: ReadConditions,
+    /// Whether the conditions are those of a copy on its source.
+    pub(super) is_source: bool,
 }
 
-impl Selection {
-    /// The bytes of `object`; none for all of them without having asked for a part of them.
-    fn of(&self, object: &Object) -> Result<Option<Range<u64>>, Failure> {
+/// An object with its bucket, and the bytes that are wanted of it: none for all of them without having asked for a part.
+pub(super) struct Found {
+    pub(super) bucket: Bucket,
+    pub(super) stored: Stored,
+    pub(super) range: Option<Range<u64>>,
+}
+
+/// An object that is being read.
+pub(super) struct Read {
+    pub(super) found: Found,
+    pub(super) body: StreamingBlob,
+}
+
+impl Wanted {
+    /// Finds the object, and checks that it may be read.
+    fn find(&self, connection: &rusqlite::Connection, method: &'static str) -> Result<Found, Failure> {
+        let (bucket, stored) = existing_object(connection, &self.bucket, &self.key, self.version.as_deref(), method)?;
+        let object = &stored.object;
+        if self.is_source {
+            self.conditions.check_source(&object.etag, object.modified)?;
+        } else {
+            self.conditions.check(&object.etag, object.modified)?;
+        }
+        let range = self.select(object)?;
+        Ok(Found { bucket, stored, range })
+    }
+
+    fn select(&self, object: &Object) -> Result<Option<Range<u64>>, Failure> {
         match (&self.range, self.part) {
-            (Some(_), Some(_)) => Err(Failure::InvalidRequest("give a range or a part number, and not both".into())),
+            (Some(_), Some(_)) => {
+                let reason = "Cannot specify both Range header and partNumber query parameter";
+                Err(Failure::InvalidRequest(reason.into()))
+            }
             (Some(range), None) => {
                 let bytes = range.check(object.size).ok().filter(|bytes| !bytes.is_empty());
-                bytes.map(Some).ok_or(Failure::InvalidRange(object.size))
+                let refused = || Failure::InvalidRange { range: range.to_header_string(), size: object.size };
+                bytes.map(Some).ok_or_else(refused)
             }
             (None, Some(part)) => object.part(part).map(Some),
             (None, None) => Ok(None),
@@ -52,17 +83,10 @@ impl Selection {
     }
 }
 
-/// An object with the bytes that are wanted of it.
-pub(super) struct Read {
-    pub(super) object: Object,
-    pub(super) range: Option<Range<u64>>,
-    pub(super) body: StreamingBlob,
-}
-
 /// The fields that reading and describing an object have in common.
 macro_rules! describe {
-    ($output:expr, $object:expr, $range:expr, $part:expr, $with_checksum:expr) => {
-        let (object, range): (&Object, &Option<Range<u64>>) = ($object, $range);
+    ($output:expr, $found:expr, $part:expr, $mode:expr) => {
+        let (object, range): (&Object, &Option<Range<u64>>) = (&$found.stored.object, &$found.range);
         let length = range.as_ref().map_or(object.size, |range| range.end - range.start);
         $output.accept_ranges = Some("bytes".to_owned());
         $output.content_length = Some(signed(length));
@@ -78,8 +102,10 @@ macro_rules! describe {
         $output.website_redirect_location = object.facts.website_redirect_location.clone();
         $output.storage_class = object.facts.storage_class.clone().map(StorageClass::from);
         $output.metadata = object.facts.metadata();
-        $output.parts_count = $part.and_then(|_| parts_count(object));
-        if $with_checksum && range.is_none() {
+        $output.parts_count = $part.filter(|_| object.in_parts()).and(i32::try_from(object.parts()).ok());
+        $output.version_id = $found.bucket.shown(&$found.stored.version);
+        set_encryption!($output, object.facts);
+        if $mode.is_some_and(|mode| mode.as_str() == "ENABLED") && is_whole(range.as_ref(), object.size) {
             set_checksum!($output, Some(&object.checksum));
             $output.checksum_type = Some(ChecksumType::from_static(object.checksum.kind.name()));
         }
@@ -89,20 +115,25 @@ macro_rules! describe {
 impl Buckets {
     pub(super) async fn get(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
-        only_version(input.version_id.as_deref())?;
-        let selection = Selection { range: input.range, part: input.part_number };
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
+        let wanted = Wanted {
+            bucket: input.bucket,
+            key: input.key,
+            version: input.version_id,
+            range: input.range,
+            part: input.part_number,
+            conditions: ReadConditions {
+                if_match: input.if_match,
+                if_none_match: input.if_none_match,
+                if_modified_since: input.if_modified_since,
+                if_unmodified_since: input.if_unmodified_since,
+            },
+            is_source: false,
         };
-        let read = self.read_object(input.bucket, input.key, selection, conditions).await?;
+        let Read { found, body } = self.read_object(wanted).await?;
         let mut output = GetObjectOutput::default();
-        let with_checksum = input.checksum_mode.is_some_and(|mode| mode.as_str() == "ENABLED");
-        describe!(output, &read.object, &read.range, input.part_number, with_checksum);
-        output.tag_count = tag_count(&read.object);
-        output.body = Some(read.body);
+        describe!(output, found, input.part_number, input.checksum_mode);
+        output.tag_count = tag_count(&found.stored.object);
+        output.body = Some(body);
         Ok(S3Response::new(output))
     }
 
@@ -111,155 +142,79 @@ impl Buckets {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
-        only_version(input.version_id.as_deref())?;
-        let (bucket, key) = (input.bucket, input.key);
-        let object = self.store.read(move |connection| existing_object(connection, &bucket, &key)).await?;
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
+        let wanted = Wanted {
+            bucket: input.bucket,
+            key: input.key,
+            version: input.version_id,
+            range: input.range,
+            part: input.part_number,
+            conditions: ReadConditions {
+                if_match: input.if_match,
+                if_none_match: input.if_none_match,
+                if_modified_since: input.if_modified_since,
+                if_unmodified_since: input.if_unmodified_since,
+            },
+            is_source: false,
         };
-        conditions.check(&object.etag, object.modified).map_err(|failure| tagged(failure, &object.etag))?;
-        let selection = Selection { range: input.range, part: input.part_number };
-        let range = selection.of(&object)?;
+        let found = self.store.read(move |connection| wanted.find(connection, "HEAD")).await?;
         let mut output = HeadObjectOutput::default();
-        let with_checksum = input.checksum_mode.is_some_and(|mode| mode.as_str() == "ENABLED");
-        describe!(output, &object, &range, input.part_number, with_checksum);
-        Ok(S3Response::new(output))
+        describe!(output, found, input.part_number, input.checksum_mode);
+        let partial = found.range.is_some() && found.stored.object.size > 0;
+        let mut response = S3Response::new(output);
+        response.status = partial.then_some(http::StatusCode::PARTIAL_CONTENT);
+        Ok(response)
     }
 
     /// Reads an object's row and opens its bytes, which belong together: where a file is gone, the object was replaced in
     /// between, and its row is read again.
-    pub(super) async fn read_object(
-        &self,
-        bucket: String,
-        key: String,
-        selection: Selection,
-        conditions: ReadConditions,
-    ) -> Result<Read, S3Error> {
+    pub(super) async fn read_object(&self, wanted: Wanted) -> Result<Read, Failure> {
         let mut gone = None;
         for _ in 0..READ_ATTEMPTS {
-            let (bucket, key) = (bucket.clone(), key.clone());
-            let object = self.store.read(move |connection| existing_object(connection, &bucket, &key)).await?;
-            conditions.check(&object.etag, object.modified).map_err(|failure| tagged(failure, &object.etag))?;
-            let range = selection.of(&object)?;
-            let slices = object.slices(&range.clone().unwrap_or(0..object.size));
-            let blobs = Arc::clone(self.store.blobs());
+            let wanted = wanted.clone();
+            let (found, small) = self
+                .store
+                .read(move |connection| {
+                    let found = wanted.find(connection, "GET")?;
+                    found.stored.object.facts.check_readable()?;
+                    let in_row = found.stored.object.segments.is_empty();
+                    let small = if in_row { small_bytes(connection, found.stored.id)? } else { None };
+                    Ok::<_, Failure>((found, small))
+                })
+                .await?;
+            let object = &found.stored.object;
+            let range = found.range.clone().unwrap_or(0..object.size);
+            if object.segments.is_empty() {
+                return Ok(Read { body: in_memory(small.unwrap_or_default(), &range), found });
+            }
+            let (blobs, slices) = (Arc::clone(self.store.blobs()), object.slices(&range));
             let opened = tokio::task::spawn_blocking(move || content::open(&blobs, slices))
                 .await
                 .map_err(io::Error::from)
                 .flatten();
             match opened {
-                Ok(body) => return Ok(Read { object, range, body }),
+                Ok(body) => return Ok(Read { found, body }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => gone = Some(error),
-                Err(source) => return Err(Failure::Io { what: "opening the object's file", source }.into()),
+                Err(source) => return Err(Failure::Io { what: "opening the object's file", source }),
             }
         }
         let source = gone.unwrap_or_else(|| io::ErrorKind::NotFound.into());
-        Err(Failure::Io { what: "opening the object's file", source }.into())
-    }
-
-    pub(super) async fn delete(
-        &self,
-        request: S3Request<DeleteObjectInput>,
-    ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let input = request.input;
-        only_version(input.version_id.as_deref())?;
-        if input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
-            return Err(Failure::NotImplemented("deleting on a condition other than If-Match").into());
-        }
-        let delete = move |unit: &mut Unit<'_>| {
-            let bucket = existing_bucket(unit.connection(), &input.bucket)?;
-            let conditions = WriteConditions { if_match: input.if_match, if_none_match: None };
-            conditions_hold(unit, &bucket, &input.key, &conditions)?;
-            remove_object(unit, &bucket, &input.key)?;
-            Ok::<_, Failure>(())
-        };
-        self.store.write(delete).await?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
-    }
-
-    pub(super) async fn delete_many(
-        &self,
-        request: S3Request<DeleteObjectsInput>,
-    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let DeleteObjectsInput { bucket, delete, .. } = request.input;
-        if delete.objects.is_empty() || delete.objects.len() > MAX_DELETED {
-            return Err(
-                Failure::InvalidRequest(format!("between 1 and {MAX_DELETED} keys can be deleted at once")).into()
-            );
-        }
-        let quiet = delete.quiet.unwrap_or(false);
-        let delete = move |unit: &mut Unit<'_>| {
-            let bucket = existing_bucket(unit.connection(), &bucket)?;
-            let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-            for object in delete.objects {
-                match delete_one(unit, &bucket, &object.key, object.version_id.as_deref(), object.e_tag) {
-                    Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..DeletedObject::default() }),
-                    Err(failure @ Failure::Store(_)) => return Err(failure),
-                    Err(failure) => errors.push(delete_error(object.key, failure)),
-                }
-            }
-            Ok((deleted, errors))
-        };
-        let (deleted, errors) = self.store.write(delete).await?;
-        let deleted = if quiet { Vec::new() } else { deleted };
-        let output = DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), request_charged: None };
-        Ok(S3Response::new(output))
+        Err(Failure::Io { what: "opening the object's file", source })
     }
 }
 
-fn delete_one(
-    unit: &mut Unit<'_>,
-    bucket: &rows::Bucket,
-    key: &str,
-    version: Option<&str>,
-    tag: Option<s3s::dto::ETag>,
-) -> Result<(), Failure> {
-    only_version(version)?;
-    let if_match = tag.map(s3s::dto::ETagCondition::ETag);
-    conditions_hold(unit, bucket, key, &WriteConditions { if_match, if_none_match: None })?;
-    Ok(remove_object(unit, bucket, key)?)
-}
-
-fn delete_error(key: String, failure: Failure) -> DeleteError {
-    let error = S3Error::from(failure);
-    DeleteError {
-        code: Some(error.code().as_str().to_owned()),
-        message: error.message().map(str::to_owned),
-        key: Some(key),
-        version_id: None,
-    }
-}
-
-/// Objects have one version here.
-pub(super) fn only_version(version: Option<&str>) -> Result<(), Failure> {
-    match version {
-        None | Some(ONLY_VERSION | "") => Ok(()),
-        Some(other) => {
-            Err(Failure::InvalidArgument(format!("the version {other:?} does not exist: versioning is not on")))
-        }
-    }
-}
-
-/// An answer that says "not modified" says of which state.
-fn tagged(failure: Failure, tag: &str) -> S3Error {
-    let not_modified = matches!(failure, Failure::NotModified);
-    let mut error = S3Error::from(failure);
-    if not_modified && let Ok(value) = etag(tag).to_http_header() {
-        error.set_headers(HeaderMap::from_iter([(http::header::ETAG, value)]));
-    }
-    error
+fn in_memory(bytes: Vec<u8>, range: &Range<u64>) -> StreamingBlob {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    let (from, to) = (place(range.start), place(range.end));
+    StreamingBlob::from(Body::from(Bytes::from(bytes).slice(from..to)))
 }
 
 fn content_range(range: Option<&Range<u64>>, size: u64) -> Option<String> {
     range.filter(|range| !range.is_empty()).map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1))
 }
 
-fn parts_count(object: &Object) -> Option<i32> {
-    let parts = object.segments.len();
-    i32::try_from(parts).ok().filter(|_| object.etag.contains('-'))
+/// Whether a checksum of the whole object is one of these bytes.
+fn is_whole(range: Option<&Range<u64>>, size: u64) -> bool {
+    range.is_none_or(|range| range.start == 0 && range.end == size)
 }
 
 fn tag_count(object: &Object) -> Option<i32> {

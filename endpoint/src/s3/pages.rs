@@ -1,6 +1,6 @@
 //! The entries of a listing, a page at a time. Pure but for the database that it reads.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{clock::Millis, json::Json};
 
@@ -17,7 +17,20 @@ pub(super) struct Query {
     pub(super) delimiter: String,
     /// Keys up to this one are left out.
     pub(super) after: String,
+    /// Of that key, the versions up to this one are left out, and not all.
+    pub(super) after_version: Option<String>,
     pub(super) max: usize,
+    pub(super) what: What,
+}
+
+/// Which rows are entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum What {
+    /// The newest version of each key, unless that is a delete marker.
+    #[default]
+    Objects,
+    /// All versions and delete markers, of a key the newest first.
+    Versions,
 }
 
 /// An entry of a listing.
@@ -29,11 +42,17 @@ enum Entry {
 
 #[derive(Debug)]
 pub(super) struct Listed {
+    id: i64,
     pub(super) key: String,
+    pub(super) version: String,
+    pub(super) marker: bool,
+    /// Whether it is the newest version of its key.
+    pub(super) latest: bool,
     pub(super) size: i64,
     pub(super) etag: String,
     pub(super) modified: Millis,
     pub(super) checksum: Checksum,
+    pub(super) storage_class: Option<String>,
 }
 
 /// One page.
@@ -42,15 +61,35 @@ pub(super) struct Page {
     pub(super) objects: Vec<Listed>,
     pub(super) prefixes: Vec<String>,
     /// The last entry, where more come after it.
-    pub(super) next: Option<String>,
+    pub(super) next: Option<Next>,
+}
+
+/// The last entry of a page.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) name: String,
+    /// Its version, where it is no common prefix.
+    pub(super) version: Option<String>,
 }
 
 impl Entry {
-    fn name(&self) -> &str {
+    fn next(&self) -> Next {
         match self {
-            Entry::Object(object) => &object.key,
-            Entry::Prefix(prefix) => prefix,
+            Entry::Object(object) => Next { name: object.key.clone(), version: Some(object.version.clone()) },
+            Entry::Prefix(prefix) => Next { name: prefix.clone(), version: None },
         }
+    }
+}
+
+/// A place among the rows, which are sorted by key and of a key by age: the rows from it on have another key or a lower id.
+struct Place {
+    key: Vec<u8>,
+    below: i64,
+}
+
+impl Place {
+    fn at(key: Vec<u8>) -> Place {
+        Place { key, below: i64::MAX }
     }
 }
 
@@ -62,7 +101,7 @@ pub(super) fn page(connection: &Connection, query: &Query) -> Result<Page, Failu
     let mut entries = entries(connection, bucket.id, query, query.max + 1)?;
     let more = entries.len() > query.max;
     entries.truncate(query.max);
-    let mut page = Page { next: entries.last().filter(|_| more).map(|last| last.name().to_owned()), ..Page::default() };
+    let mut page = Page { next: entries.last().filter(|_| more).map(Entry::next), ..Page::default() };
     for entry in entries {
         match entry {
             Entry::Object(object) => page.objects.push(object),
@@ -75,16 +114,23 @@ pub(super) fn page(connection: &Connection, query: &Query) -> Result<Page, Failu
 /// The first entries, `most` at most. What is under a common prefix is skipped with one seek, however much it is.
 fn entries(connection: &Connection, bucket: i64, query: &Query, most: usize) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    let mut from = first_key(query);
+    let mut from = first_place(connection, bucket, query)?;
+    // The key whose newest version has passed.
+    let mut passed = (from.below < i64::MAX).then(|| query.after.clone());
     while entries.len() < most {
         let rows = rows(connection, bucket, &from)?;
         let exhausted = rows.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
         let mut skip_to = None;
-        for object in rows {
+        for mut object in rows {
             if !object.key.starts_with(&query.prefix) {
                 return Ok(entries);
             }
-            from = successor_of_key(&object.key);
+            from = Place { key: object.key.clone().into_bytes(), below: object.id };
+            object.latest = passed.as_deref() != Some(object.key.as_str());
+            passed = Some(object.key.clone());
+            if query.what == What::Objects && (object.marker || !object.latest) {
+                continue;
+            }
             match common_prefix(&object.key, query) {
                 Some(prefix) => {
                     skip_to = successor_of_prefix(prefix.as_bytes());
@@ -101,7 +147,7 @@ fn entries(connection: &Connection, bucket: i64, query: &Query, most: usize) -> 
             }
         }
         match skip_to {
-            Some(next) => from = next,
+            Some(next) => from = Place::at(next),
             None if exhausted => return Ok(entries),
             None => {}
         }
@@ -109,19 +155,29 @@ fn entries(connection: &Connection, bucket: i64, query: &Query, most: usize) -> 
     Ok(entries)
 }
 
-fn rows(connection: &Connection, bucket: i64, from: &[u8]) -> Result<Vec<Listed>, Failure> {
-    let sql = "SELECT key, size, etag, modified_ms, checksum FROM object WHERE bucket_id = ?1 AND key >= ?2 ORDER BY key LIMIT ?3";
+fn rows(connection: &Connection, bucket: i64, from: &Place) -> Result<Vec<Listed>, Failure> {
+    let sql = "SELECT id, key, version, marker, size, etag, modified_ms, checksum, \
+                      CASE WHEN facts LIKE '%\"storage_class\":\"%' THEN json_extract(facts, '$.storage_class') END \
+               FROM object_version WHERE bucket_id = ?1 AND key >= ?2 AND (key > ?2 OR id < ?3) \
+               ORDER BY key, id DESC LIMIT ?4";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![bucket, from, CHUNK], |row| {
-        Ok(Listed {
-            key: key_text(row.get(0)?),
-            size: row.get(1)?,
-            etag: row.get(2)?,
-            modified: row.get(3)?,
-            checksum: row.get::<_, Json<_>>(4)?.0,
-        })
-    })?;
+    let rows = statement.query_map(params![bucket, from.key, from.below, CHUNK], listed)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    Ok(Listed {
+        id: row.get(0)?,
+        key: key_text(row.get(1)?),
+        version: row.get(2)?,
+        marker: row.get(3)?,
+        latest: false,
+        size: row.get(4)?,
+        etag: row.get(5)?,
+        modified: row.get(6)?,
+        checksum: row.get::<_, Json<_>>(7)?.0,
+        storage_class: row.get(8)?,
+    })
 }
 
 /// Keys come in as text, so that they are text when they come out.
@@ -129,9 +185,22 @@ pub(super) fn key_text(key: Vec<u8>) -> String {
     String::from_utf8(key).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn first_key(query: &Query) -> Vec<u8> {
+fn first_place(connection: &Connection, bucket: i64, query: &Query) -> Result<Place, Failure> {
     let prefix = query.prefix.clone().into_bytes();
-    if query.after.is_empty() { prefix } else { prefix.max(successor_of_key(&query.after)) }
+    if query.after.is_empty() {
+        return Ok(Place::at(prefix));
+    }
+    if let Some(version) = query.after_version.as_deref() {
+        let sql = "SELECT id FROM object_version WHERE bucket_id = ?1 AND key = ?2 AND version = ?3";
+        let fields = params![bucket, query.after.as_bytes(), version];
+        let id = connection.prepare_cached(sql)?.query_row(fields, |row| row.get(0)).optional()?;
+        if let Some(below) = id
+            && query.after.starts_with(&query.prefix)
+        {
+            return Ok(Place { key: query.after.clone().into_bytes(), below });
+        }
+    }
+    Ok(Place::at(prefix.max(successor_of_key(&query.after))))
 }
 
 /// The first key that can come after `key`.
@@ -148,12 +217,17 @@ fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn common_prefix(key: &str, query: &Query) -> Option<String> {
-    if query.delimiter.is_empty() {
+    prefix_of(key, &query.prefix, &query.delimiter)
+}
+
+/// The part of `key` up to the first delimiter after `prefix`, where there is one.
+pub(super) fn prefix_of(key: &str, prefix: &str, delimiter: &str) -> Option<String> {
+    if delimiter.is_empty() {
         return None;
     }
-    let rest = key.get(query.prefix.len()..)?;
-    let end = rest.find(&query.delimiter)? + query.delimiter.len();
-    key.get(..query.prefix.len() + end).map(str::to_owned)
+    let rest = key.get(prefix.len()..)?;
+    let end = rest.find(delimiter)? + delimiter.len();
+    key.get(..prefix.len() + end).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -161,44 +235,44 @@ mod tests {
     use super::*;
     use crate::{
         s3::{
-            checksums::{Algorithm, Kind},
-            facts::{Facts, Tags},
-            rows::{Object as Row, put_object},
+            rows::Bucket,
+            versions::{delete, nothing, put_object},
         },
         store::{Unit, in_memory},
     };
 
-    fn with_keys(keys: &[&str]) -> Connection {
+    fn empty_bucket() -> (Connection, Bucket) {
         let connection = in_memory();
-        connection
-            .execute("INSERT INTO bucket (name, region, created_ms, tags) VALUES ('b', 'r', 0, '{}')", [])
-            .unwrap();
+        let sql = "INSERT INTO bucket (name, region, created_ms, tags) VALUES ('b', 'r', 0, '{}')";
+        connection.execute(sql, []).unwrap();
         let bucket = existing_bucket(&connection, "b").unwrap();
+        (connection, bucket)
+    }
+
+    fn put(connection: &Connection, bucket: &Bucket, key: &str) {
+        put_object(&mut Unit::new(connection), bucket, key, &nothing(0), &None).unwrap();
+    }
+
+    fn with_keys(keys: &[&str]) -> Connection {
+        let (connection, bucket) = empty_bucket();
         for key in keys {
-            let object = Row {
-                size: 0,
-                etag: "e".into(),
-                modified: 0,
-                facts: Facts::default(),
-                checksum: Checksum { algorithm: Algorithm::Crc32, kind: Kind::FullObject, value: String::new() },
-                tags: Tags::new(),
-                segments: Vec::new(),
-            };
-            put_object(&mut Unit::new(&connection), &bucket, key, &object).unwrap();
+            put(&connection, &bucket, key);
         }
         connection
     }
 
     /// All entries, a page of `max` at a time.
-    fn paged(connection: &Connection, prefix: &str, delimiter: &str, max: usize) -> Vec<String> {
-        let (mut names, mut after) = (Vec::new(), String::new());
+    fn paged(connection: &Connection, prefix: &str, delimiter: &str, max: usize, what: What) -> Vec<String> {
+        let (mut names, mut after, mut after_version) = (Vec::new(), String::new(), None);
         loop {
             let query = Query {
                 bucket: "b".into(),
                 prefix: prefix.into(),
                 delimiter: delimiter.into(),
                 after: after.clone(),
+                after_version,
                 max,
+                what,
             };
             let page = page(connection, &query).unwrap();
             let mut entries: Vec<String> =
@@ -206,7 +280,7 @@ mod tests {
             entries.sort();
             names.extend(entries);
             match page.next {
-                Some(next) => after = next,
+                Some(next) => (after, after_version) = (next.name, next.version),
                 None => return names,
             }
         }
@@ -215,19 +289,41 @@ mod tests {
     #[test]
     fn pages_of_any_size_give_every_entry_once() {
         let connection = with_keys(&["a", "a/b", "a/c/d", "a/é", "a/\u{ff}x", "b/", "b/1", "b/2", "c", "ä"]);
-        for max in 1..12 {
-            assert_eq!(paged(&connection, "", "/", max), ["a", "a/", "b/", "c", "ä"], "{max}");
-            assert_eq!(paged(&connection, "a/", "/", max), ["a/b", "a/c/", "a/é", "a/\u{ff}x"], "{max}");
-            assert_eq!(paged(&connection, "b/", "", max), ["b/", "b/1", "b/2"], "{max}");
-            assert_eq!(paged(&connection, "", "", max).len(), 10, "{max}");
+        for what in [What::Objects, What::Versions] {
+            let paged = |prefix, delimiter, max| paged(&connection, prefix, delimiter, max, what);
+            for max in 1..12 {
+                assert_eq!(paged("", "/", max), ["a", "a/", "b/", "c", "ä"], "{max}");
+                assert_eq!(paged("a/", "/", max), ["a/b", "a/c/", "a/é", "a/\u{ff}x"], "{max}");
+                assert_eq!(paged("b/", "", max), ["b/", "b/1", "b/2"], "{max}");
+                assert_eq!(paged("", "", max).len(), 10, "{max}");
+            }
+            assert!(paged("nothing", "/", 5).is_empty());
         }
-        assert!(paged(&connection, "nothing", "/", 5).is_empty());
+    }
+
+    #[test]
+    fn former_versions_are_listed_apart() {
+        let (connection, bucket) = empty_bucket();
+        let versioned = Bucket { versioning: crate::s3::rows::Versioning::Enabled, ..bucket };
+        for key in ["a", "a", "b", "c", "a"] {
+            put(&connection, &versioned, key);
+        }
+        delete(&mut Unit::new(&connection), &versioned, "b", None, 0).unwrap();
+        for max in 1..8 {
+            assert_eq!(paged(&connection, "", "", max, What::Objects), ["a", "c"], "{max}");
+            assert_eq!(paged(&connection, "", "", max, What::Versions), ["a", "a", "a", "b", "b", "c"], "{max}");
+        }
+        let query = Query { bucket: "b".into(), max: 9, what: What::Versions, ..Query::default() };
+        let all = page(&connection, &query).unwrap().objects;
+        let latest: Vec<_> = all.iter().map(|version| version.latest).collect();
+        assert_eq!(latest, [true, false, false, true, false, true]);
+        assert!(all[3].marker && !all[4].marker);
     }
 
     #[test]
     fn delimiters_may_be_long() {
         let connection = with_keys(&["x--y--z", "x--y", "x"]);
-        assert_eq!(paged(&connection, "", "--", 1), ["x", "x--"]);
+        assert_eq!(paged(&connection, "", "--", 1, What::Objects), ["x", "x--"]);
     }
 
     #[test]

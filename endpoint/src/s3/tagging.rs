@@ -13,10 +13,18 @@ use crate::store::Unit;
 use super::{
     Buckets,
     error::Failure,
+    events::{Change, Event},
     facts::{OBJECT_TAGS, Tags, body_tags, tag_set},
-    objects::only_version,
-    rows::{existing_bucket, existing_object, save_object_tags},
+    versions::{existing_object, save},
 };
+
+/// The version whose tags are written.
+struct Tagged {
+    bucket: String,
+    key: String,
+    version: Option<String>,
+    change: Change,
+}
 
 impl Buckets {
     pub(super) async fn object_tags(
@@ -24,9 +32,14 @@ impl Buckets {
         request: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
-        only_version(input.version_id.as_deref())?;
-        let object = self.store.read(move |connection| existing_object(connection, &input.bucket, &input.key)).await?;
-        Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set(object.tags), version_id: None }))
+        let (bucket, stored) = self
+            .store
+            .read(move |connection| {
+                existing_object(connection, &input.bucket, &input.key, input.version_id.as_deref(), "GET")
+            })
+            .await?;
+        let version_id = bucket.shown(&stored.version);
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set(stored.object.tags), version_id }))
     }
 
     pub(super) async fn set_object_tags(
@@ -34,10 +47,11 @@ impl Buckets {
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = request.input;
-        only_version(input.version_id.as_deref())?;
         let tags = body_tags(input.tagging.tag_set, OBJECT_TAGS)?;
-        self.save_tags_of(input.bucket, input.key, tags).await?;
-        Ok(S3Response::new(PutObjectTaggingOutput::default()))
+        let (bucket, key, version) = (input.bucket, input.key, input.version_id);
+        let tagged = Tagged { bucket, key, version, change: Change::TaggingPut };
+        let version_id = self.save_tags_of(tagged, tags, "PUT").await?;
+        Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
 
     pub(super) async fn remove_object_tags(
@@ -45,15 +59,22 @@ impl Buckets {
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = request.input;
-        only_version(input.version_id.as_deref())?;
-        self.save_tags_of(input.bucket, input.key, Tags::new()).await?;
-        Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
+        let (bucket, key, version) = (input.bucket, input.key, input.version_id);
+        let tagged = Tagged { bucket, key, version, change: Change::TaggingDelete };
+        let version_id = self.save_tags_of(tagged, Tags::new(), "DELETE").await?;
+        Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
     }
 
-    async fn save_tags_of(&self, bucket: String, key: String, tags: Tags) -> Result<(), Failure> {
+    async fn save_tags_of(&self, tagged: Tagged, tags: Tags, method: &'static str) -> Result<Option<String>, Failure> {
+        let names = self.names.clone();
         let save = move |unit: &mut Unit<'_>| {
-            let bucket = existing_bucket(unit.connection(), &bucket)?;
-            save_object_tags(unit.connection(), &bucket, &key, &tags)
+            let Tagged { bucket, key, version, change } = tagged;
+            let (bucket, mut stored) = existing_object(unit.connection(), &bucket, &key, version.as_deref(), method)?;
+            stored.object.tags = tags;
+            save(unit.connection(), &stored)?;
+            let shown = bucket.shown(&stored.version);
+            Event::of_object(change, &key, &stored.object, shown.clone()).send(unit, &names, &bucket)?;
+            Ok(shown)
         };
         self.store.write(save).await
     }

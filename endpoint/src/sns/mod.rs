@@ -22,6 +22,8 @@ use crate::{
     wire::{self, Call, Fault, Outcome},
 };
 
+pub(crate) use publish::notify;
+
 use error::SnsError;
 
 /// Names and values as clients see them.

@@ -10,7 +10,7 @@ use crate::{
     clock::Millis,
     names::Names,
     sqs::{self, MessageAttributes, NewMessage},
-    store::Unit,
+    store::{StoreError, Unit},
     wire::Fault,
 };
 
@@ -134,6 +134,30 @@ impl Sns {
             Ok(output)
         };
         self.store.write(publish).await
+    }
+}
+
+/// Publishes in the transaction of what happened, for another service of this endpoint. A topic that is gone loses the message,
+/// as on AWS.
+pub(crate) fn notify(
+    unit: &mut Unit<'_>,
+    names: &Names,
+    topic_arn: &str,
+    subject: &str,
+    message: String,
+    now: Millis,
+) -> Result<(), StoreError> {
+    let published = Published { message, subject: Some(subject.to_owned()), ..Published::default() };
+    let authority = format!("sns.{}.amazonaws.com", names.region);
+    let delivered = Context::load(unit, names.clone(), authority, topic_arn, now)
+        .and_then(|context| context.deliver(unit, &published));
+    match delivered {
+        Ok(_) => Ok(()),
+        Err(SnsError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(topic = topic_arn, %error, "a topic did not take a notification: it is dropped");
+            Ok(())
+        }
     }
 }
 

@@ -131,6 +131,11 @@ impl NewBlob {
         NewBlob { blobs, id, kept: false }
     }
 
+    /// The id, before anything owns the file.
+    pub(crate) fn id(&self) -> BlobId {
+        self.id.clone()
+    }
+
     /// The id, for the row that from now on owns the file.
     pub(crate) fn keep(mut self) -> BlobId {
         self.kept = true;

@@ -120,7 +120,57 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (upload_id, number)
     ) WITHOUT ROWID;
     ",
+    S3_VERSIONS,
 ];
+
+/// Objects get versions and settings, small ones get their bytes beside their row, so that the group's one flush covers them.
+///
+/// The newest version of a key has its highest id, so nothing marks it and there is one index to keep.
+const S3_VERSIONS: &str = r"
+    CREATE TABLE object_version (
+        id          INTEGER PRIMARY KEY,
+        bucket_id   INTEGER NOT NULL REFERENCES bucket (id),
+        key         BLOB NOT NULL,
+        version     TEXT NOT NULL,
+        marker      INTEGER NOT NULL,
+        size        INTEGER NOT NULL,
+        etag        TEXT NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        facts       TEXT NOT NULL,
+        checksum    TEXT NOT NULL,
+        tags        TEXT NOT NULL,
+        upload      TEXT
+    );
+    INSERT INTO object_version
+        SELECT id, bucket_id, key, 'null', 0, size, etag, modified_ms, facts, checksum, tags, NULL FROM object;
+    CREATE UNIQUE INDEX object_version_key ON object_version (bucket_id, key, id DESC);
+    CREATE TABLE small_object (
+        object_id INTEGER PRIMARY KEY REFERENCES object_version (id) ON DELETE CASCADE,
+        bytes     BLOB NOT NULL
+    );
+    ALTER TABLE segment RENAME TO former_segment;
+    CREATE TABLE segment (
+        object_id INTEGER NOT NULL REFERENCES object_version (id) ON DELETE CASCADE,
+        position  INTEGER NOT NULL,
+        blob      TEXT NOT NULL,
+        size      INTEGER NOT NULL,
+        checksum  TEXT,
+        PRIMARY KEY (object_id, position)
+    ) WITHOUT ROWID;
+    INSERT INTO segment SELECT object_id, position, blob, size, NULL FROM former_segment;
+    DROP TABLE former_segment;
+    DROP TABLE object;
+
+    ALTER TABLE bucket ADD COLUMN versioning TEXT;
+    ALTER TABLE bucket ADD COLUMN notification TEXT;
+    CREATE TABLE bucket_setting (
+        bucket_id INTEGER NOT NULL REFERENCES bucket (id) ON DELETE CASCADE,
+        name      TEXT NOT NULL,
+        id        TEXT NOT NULL,
+        value     TEXT NOT NULL,
+        PRIMARY KEY (bucket_id, name, id)
+    ) WITHOUT ROWID;
+    ";
 
 /// Enough for every statement of the crate, so that none is ever compiled twice.
 const CACHED_STATEMENTS: usize = 128;

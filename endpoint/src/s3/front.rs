@@ -1,0 +1,112 @@
+//! What surrounds the protocol: ids of requests, the details of errors, and what comes without a signature (CORS, forms).
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use s3s::Body;
+
+use super::{
+    error::message_of,
+    events::{host_id, request_id},
+};
+
+/// Carries the elements of an error from the operation to here; it never leaves.
+pub(super) const DETAILS: HeaderName = HeaderName::from_static("x-endpoint-error-details");
+pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+
+const CODE: (&str, &str) = ("<Code>", "</Code>");
+const END: &str = "</Error>";
+
+/// What of a request its answer depends on.
+pub(super) struct Asked {
+    head: bool,
+    path: String,
+}
+
+impl Asked {
+    pub(super) fn new(request: &Request<Body>) -> Asked {
+        Asked { head: request.method() == Method::HEAD, path: request.uri().path().to_owned() }
+    }
+
+    /// Completes an answer as AWS writes it.
+    pub(super) async fn finish(&self, mut response: Response<Body>) -> Response<Body> {
+        let (request, host) = (request_id(), host_id());
+        let details = response.headers_mut().remove(DETAILS);
+        if response.status() == StatusCode::NOT_MODIFIED || self.head && response.status().as_u16() >= 400 {
+            *response.body_mut() = Body::empty();
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        } else if response.status().as_u16() >= 400 {
+            let body = std::mem::take(response.body_mut());
+            let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let details = details.as_ref().map(HeaderValue::as_bytes);
+            let body = with_details(&body, details, &self.path, &request, &host);
+            *response.body_mut() = Body::from(body);
+        }
+        for (name, value) in [(REQUEST_ID, request), (HOST_ID, host)] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Adds to an error what the crate that wrote it leaves out.
+fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str, host: &str) -> Bytes {
+    let Some(start) = std::str::from_utf8(body).ok().and_then(|text| text.strip_suffix(END)) else {
+        return body.clone();
+    };
+    let mut text = start.to_owned();
+    if !start.contains("<Message>") {
+        let code = start.split_once(CODE.0).and_then(|(_, rest)| rest.split_once(CODE.1)).map_or("", |(code, _)| code);
+        element(&mut text, "Message", message_of(code));
+        if code == "InvalidBucketName" {
+            let name = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            element(&mut text, "BucketName", name);
+        }
+    }
+    for (name, value) in form_urlencoded::parse(details.unwrap_or_default()) {
+        element(&mut text, &name, &value);
+    }
+    element(&mut text, "RequestId", request);
+    element(&mut text, "HostId", host);
+    text.push_str(END);
+    text.into()
+}
+
+fn element(text: &mut String, name: &str, value: &str) {
+    text.extend(["<", name, ">"]);
+    for character in value.chars() {
+        match character {
+            '&' => text.push_str("&amp;"),
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            // XML has no way to write these.
+            control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => text.push('\u{fffd}'),
+            other => text.push(other),
+        }
+    }
+    text.extend(["</", name, ">"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_get_their_details() {
+        let body = Bytes::from_static(b"<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>");
+        let text = with_details(&body, Some(b"Key=a%26b"), "/b/a&b", "R", "H");
+        let expected = "<Error><Code>NoSuchKey</Code><Message>gone</Message><Key>a&amp;b</Key>\
+                        <RequestId>R</RequestId><HostId>H</HostId></Error>";
+        assert_eq!(text, expected);
+        let bare = Bytes::from_static(b"<Error><Code>InvalidBucketName</Code></Error>");
+        let text = with_details(&bare, None, "/A_b/c", "R", "H");
+        assert!(std::str::from_utf8(&text).unwrap().contains("<BucketName>A_b</BucketName>"), "{text:?}");
+        let other = Bytes::from_static(b"not an error");
+        assert_eq!(with_details(&other, None, "", "", ""), other);
+    }
+}

@@ -68,12 +68,17 @@ pub(crate) fn verify(request: &Parts, body: &[u8], credentials: &Credentials, no
     }
     let canonical = canonical_request(request, body, &signature);
     let to_sign = [ALGORITHM, &signature.date, &signature.scope, &hex::encode(Sha256::digest(canonical))].join("\n");
-    let mut key = format!("AWS4{}", credentials.secret_access_key).into_bytes();
-    for part in signature.scope.split('/') {
+    let expected = sign(&credentials.secret_access_key, &signature.scope, to_sign.as_bytes());
+    if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
+}
+
+/// The signature of a text, by the key of a scope such as `20261123/us-east-1/s3/aws4_request`.
+pub(crate) fn sign(secret: &str, scope: &str, text: &[u8]) -> String {
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for part in scope.split('/') {
         key = hmac(&key, part.as_bytes()).to_vec();
     }
-    let expected = hex::encode(hmac(&key, to_sign.as_bytes()));
-    if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
+    hex::encode(hmac(&key, text))
 }
 
 /// A signature as the request carries it, in its header or in its query.
@@ -223,7 +228,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 /// Compares in a time that does not tell where the first difference is.
-fn equal(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 

@@ -2,8 +2,12 @@
 
 mod crash;
 mod objects;
-mod s3_versions;
 mod plain_http;
 mod queues;
+mod s3_events;
+mod s3_forms;
+mod s3_settings;
+mod s3_uploads;
+mod s3_versions;
 mod support;
 mod topics;

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 
 # Importing them adds their checks, in this order.
 import objects
+import buckets
 import queues
 import topics
 import keys

@@ -35,7 +35,11 @@ impl Buckets {
             return Err(Failure::NotImplemented("ObjectLockEnabledForBucket").into());
         }
         let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
-        let region = constraint.map_or_else(|| self.names.region.clone(), |constraint| constraint.as_str().to_owned());
+        let region = match constraint.as_ref().map(BucketLocationConstraint::as_str) {
+            None => self.names.region.clone(),
+            Some(region) if region != FIRST_REGION && is_region(region) => region.to_owned(),
+            Some(other) => return Err(Failure::InvalidLocationConstraint(other.to_owned()).into()),
+        };
         let (name, now) = (input.bucket.clone(), self.clock.now());
         let make = move |unit: &mut Unit<'_>| match find_bucket(unit.connection(), &name)? {
             Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
@@ -202,6 +206,16 @@ impl Buckets {
     pub(super) fn owner(&self) -> Owner {
         Owner { id: Some(self.names.account.clone()), display_name: None }
     }
+}
+
+/// Whether a text is like the name of a region: `eu-west-1`, `us-gov-east-1`, or the first of all, `EU`.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &&str| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let word = |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let like =
+        parts.split_last().is_some_and(|(last, words)| number(last) && words.len() > 1 && words.iter().all(word));
+    text == "EU" || like
 }
 
 /// Removes the uploads of a bucket that goes, with the bytes of their parts.

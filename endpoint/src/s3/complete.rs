@@ -184,9 +184,9 @@ impl Announced {
             // With or without the number of parts.
             Kind::Composite => sent == value || value.rsplit_once('-').is_some_and(|(sum, _)| sum == sent),
         };
-        match sent.is_none_or(same) {
-            true => Ok(()),
-            false => Err(Failure::BadDigest(algorithm.name().to_ascii_lowercase(), "the calculated checksum")),
+        if sent.is_none_or(same) {
+            return Ok(());
         }
+        Err(Failure::BadDigest(algorithm.name().to_ascii_lowercase(), "the calculated checksum"))
     }
 }

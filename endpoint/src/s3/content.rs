@@ -1,6 +1,6 @@
 //! Bytes in and out, as streams: memory does not grow with an object.
 
-use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, ops::RangeInclusive, os::unix::fs::FileExt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The most that one request may bring.
-const MAX_CONTENT: u64 = 5 * 1024 * 1024 * 1024;
+pub(super) const MAX_CONTENT: u64 = 5 * 1024 * 1024 * 1024;
 /// Chunks between the connection and the thread that writes.
 const CHUNKS_AHEAD: usize = 8;
 const READ_SIZE: usize = 512 * 1024;
@@ -38,6 +38,8 @@ pub(super) struct Expected {
     /// The algorithm that it names without giving a value in a header.
     pub(super) algorithm: Option<String>,
     pub(super) length: Option<i64>,
+    /// How much it may be.
+    pub(super) size: RangeInclusive<u64>,
     /// Names of headers after the body.
     pub(super) trailer: Option<String>,
     pub(super) trailing: Option<TrailingHeaders>,
@@ -94,6 +96,7 @@ impl Expected {
             checksums: Algorithm::ALL.map(|algorithm| (algorithm, None)),
             algorithm: None,
             length: None,
+            size: 0..=MAX_CONTENT,
             trailer: None,
             trailing: None,
         }
@@ -167,14 +170,21 @@ pub(super) async fn receive(
 ) -> Result<Received, Failure> {
     let sent = expected.algorithm(default)?;
     expected.md5()?;
-    if expected.length.is_some_and(|length| length.unsigned_abs() > MAX_CONTENT) {
-        return Err(Failure::EntityTooLarge(MAX_CONTENT));
+    let most = *expected.size.end();
+    if expected.length.is_some_and(|length| length.unsigned_abs() > most) {
+        return Err(Failure::EntityTooLarge(most));
     }
     let (algorithms, mut body) = (Algorithms { sent, besides }, body);
     let received = match gather(&mut body, small).await? {
         Gathered::All(bytes) => in_memory(bytes, algorithms),
-        Gathered::More(first) => in_file(blobs, first, body, algorithms).await?,
+        Gathered::More(first) => in_file(blobs, first, body, algorithms, most).await?,
     };
+    if received.size > most {
+        return Err(Failure::EntityTooLarge(most));
+    }
+    if received.size < *expected.size.start() {
+        return Err(Failure::ContentTooSmall { size: received.size, least: *expected.size.start() });
+    }
     if expected.length.is_some_and(|length| length.unsigned_abs() != received.size) {
         return Err(Failure::IncompleteBody);
     }
@@ -237,13 +247,14 @@ async fn in_file(
     first: Vec<Bytes>,
     rest: Option<StreamingBlob>,
     algorithms: Algorithms,
+    most: u64,
 ) -> Result<Received, Failure> {
     let (feed, chunks) = mpsc::channel(CHUNKS_AHEAD);
     let blobs = Arc::clone(blobs);
     // Hashing takes longer than writing, and both are kept off the threads that serve connections.
     let writing = tokio::task::spawn_blocking(move || write(blobs, chunks, algorithms));
     // On an error the channel closes without its end, and the writer leaves nothing.
-    let pumped = pump(first, rest, &feed).await;
+    let pumped = pump(first, rest, &feed, most).await;
     drop(feed);
     let written = writing.await.map_err(|error| Failure::Io { what: "writing the object", source: error.into() })?;
     pumped?;
@@ -255,6 +266,7 @@ async fn pump(
     first: Vec<Bytes>,
     rest: Option<StreamingBlob>,
     feed: &mpsc::Sender<Option<Bytes>>,
+    most: u64,
 ) -> Result<(), Failure> {
     let mut size = 0u64;
     let first = stream::iter(first.into_iter().map(Ok));
@@ -262,8 +274,8 @@ async fn pump(
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| body_error(&error.to_string()))?;
         size += chunk.len() as u64;
-        if size > MAX_CONTENT {
-            return Err(Failure::EntityTooLarge(MAX_CONTENT));
+        if size > most {
+            return Err(Failure::EntityTooLarge(most));
         }
         if feed.send(Some(chunk)).await.is_err() {
             // The writer has failed and says why itself.

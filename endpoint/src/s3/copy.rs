@@ -4,7 +4,10 @@ use std::{io, sync::Arc};
 
 use s3s::{
     S3Request, S3Response, S3Result,
-    dto::{ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource},
+    dto::{
+        ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective,
+        TaggingDirective,
+    },
 };
 
 use crate::store::{Blobs, NewBlob, Unit};
@@ -40,9 +43,10 @@ impl Buckets {
     pub(super) async fn copy(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let mut input = request.input;
         refuse_unsupported!(input)?;
-        let replaces = directive(input.metadata_directive.as_ref().map(|it| it.as_str()), "x-amz-metadata-directive")?;
+        let replaces =
+            directive(input.metadata_directive.as_ref().map(MetadataDirective::as_str), "x-amz-metadata-directive")?;
         let replaces_tags =
-            directive(input.tagging_directive.as_ref().map(|it| it.as_str()), "x-amz-tagging-directive")?;
+            directive(input.tagging_directive.as_ref().map(TaggingDirective::as_str), "x-amz-tagging-directive")?;
         let mut wanted = source(&input.copy_source)?;
         let changes = replaces
             || input.storage_class.is_some()

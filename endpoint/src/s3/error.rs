@@ -42,8 +42,6 @@ pub(super) enum Failure {
     BucketAlreadyOwnedByYou(String),
     #[error("The specified location-constraint is not valid")]
     InvalidLocationConstraint(String),
-    #[error("The {0} location constraint is incompatible for the region specific endpoint this request was sent to.")]
-    IllegalLocationConstraint(String),
     #[error("At least one of the pre-conditions you specified did not hold")]
     PreconditionFailed(&'static str),
     #[error("Not Modified")]
@@ -71,7 +69,7 @@ pub(super) enum Failure {
     #[error("Your metadata headers exceed the maximum allowed metadata size")]
     MetadataTooLarge { size: usize, most: usize },
     #[error("{message}")]
-    InvalidArgument { message: String, name: &'static str, value: String },
+    InvalidArgument { message: String, name: String, value: String },
     #[error("{0}")]
     InvalidRequest(String),
     #[error("The requested range is not satisfiable")]
@@ -87,19 +85,26 @@ pub(super) enum Failure {
     #[error("{0}")]
     MalformedPolicy(&'static str),
     #[error("{0}")]
-    MalformedPost(&'static str),
-    #[error("{0}")]
     AccessDenied(String),
-    #[error(
-        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
-    )]
-    SignatureDoesNotMatch,
     #[error("The AWS Access Key Id you provided does not exist in our records.")]
     InvalidAccessKeyId(String),
     #[error("{0}")]
     InvalidPolicyDocument(String),
+    #[error("{0}")]
+    MalformedPost(&'static str),
+    #[error("Your POST request fields preceding the upload file was too large.")]
+    FieldsTooLarge,
+    #[error("Your proposed upload is smaller than the minimum allowed size")]
+    ContentTooSmall { size: u64, least: u64 },
     #[error("Your key is too long")]
     KeyTooLong(usize),
+    /// What a page of another origin asks for, and no rule allows.
+    #[error("{reason}")]
+    AccessForbidden { reason: &'static str, method: String, resource: &'static str },
+    #[error(
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    )]
+    SignatureDoesNotMatch,
     #[error("The storage class you specified is not valid")]
     InvalidStorageClass(String),
     #[error("The operation is not valid for the object's storage class")]
@@ -107,8 +112,6 @@ pub(super) enum Failure {
     /// A configuration that is refused, under a code of its own.
     #[error("{message}")]
     BadSetting { code: &'static str, message: &'static str },
-    #[error("The request is not valid with the current state of the bucket.")]
-    InvalidBucketState,
     #[error("The bucket does not allow ACLs")]
     AccessControlListNotSupported,
     #[error("A header you provided implies functionality that is not implemented")]
@@ -126,8 +129,8 @@ impl Failure {
         move |source| Failure::Io { what, source }
     }
 
-    pub(super) fn argument(name: &'static str, value: impl Into<String>, message: impl Into<String>) -> Failure {
-        Failure::InvalidArgument { message: message.into(), name, value: value.into() }
+    pub(super) fn argument(name: impl Into<String>, value: impl Into<String>, message: impl Into<String>) -> Failure {
+        Failure::InvalidArgument { message: message.into(), name: name.into(), value: value.into() }
     }
 
     pub(super) fn version_id(value: &str) -> Failure {
@@ -135,7 +138,6 @@ impl Failure {
     }
 
     /// The code of the error.
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn code(&self) -> (&'static str, StatusCode) {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         match self {
@@ -148,7 +150,6 @@ impl Failure {
             Failure::BucketNotEmpty { .. } => ("BucketNotEmpty", StatusCode::CONFLICT),
             Failure::BucketAlreadyOwnedByYou(_) => ("BucketAlreadyOwnedByYou", StatusCode::CONFLICT),
             Failure::InvalidLocationConstraint(_) => ("InvalidLocationConstraint", BAD),
-            Failure::IllegalLocationConstraint(_) => ("IllegalLocationConstraintException", BAD),
             Failure::PreconditionFailed(_) => ("PreconditionFailed", StatusCode::PRECONDITION_FAILED),
             Failure::NotModified { .. } => ("NotModified", StatusCode::NOT_MODIFIED),
             Failure::BadDigest(..) => ("BadDigest", BAD),
@@ -157,7 +158,7 @@ impl Failure {
             Failure::IncompleteBody | Failure::Body(_) => ("IncompleteBody", BAD),
             Failure::InvalidPart { .. } => ("InvalidPart", BAD),
             Failure::InvalidPartOrder(_) => ("InvalidPartOrder", BAD),
-            Failure::EntityTooSmall { .. } => ("EntityTooSmall", BAD),
+            Failure::EntityTooSmall { .. } | Failure::ContentTooSmall { .. } => ("EntityTooSmall", BAD),
             Failure::EntityTooLarge(_) => ("EntityTooLarge", BAD),
             Failure::MetadataTooLarge { .. } => ("MetadataTooLarge", BAD),
             Failure::InvalidArgument { .. } => ("InvalidArgument", BAD),
@@ -168,16 +169,17 @@ impl Failure {
             Failure::BadRequest(_) => ("BadRequest", BAD),
             Failure::MalformedXml => ("MalformedXML", BAD),
             Failure::MalformedPolicy(_) => ("MalformedPolicy", BAD),
-            Failure::MalformedPost(_) => ("MalformedPOSTRequest", BAD),
             Failure::AccessDenied(_) => ("AccessDenied", StatusCode::FORBIDDEN),
-            Failure::SignatureDoesNotMatch => ("SignatureDoesNotMatch", StatusCode::FORBIDDEN),
             Failure::InvalidAccessKeyId(_) => ("InvalidAccessKeyId", StatusCode::FORBIDDEN),
             Failure::InvalidPolicyDocument(_) => ("InvalidPolicyDocument", BAD),
+            Failure::MalformedPost(_) => ("MalformedPOSTRequest", BAD),
+            Failure::FieldsTooLarge => ("MaxPostPreDataLengthExceeded", BAD),
             Failure::KeyTooLong(_) => ("KeyTooLongError", BAD),
+            Failure::AccessForbidden { .. } => ("AccessForbidden", StatusCode::FORBIDDEN),
+            Failure::SignatureDoesNotMatch => ("SignatureDoesNotMatch", StatusCode::FORBIDDEN),
             Failure::InvalidStorageClass(_) => ("InvalidStorageClass", BAD),
             Failure::InvalidObjectState(_) => ("InvalidObjectState", StatusCode::FORBIDDEN),
             Failure::BadSetting { code, .. } => (code, BAD),
-            Failure::InvalidBucketState => ("InvalidBucketState", StatusCode::CONFLICT),
             Failure::AccessControlListNotSupported => ("AccessControlListNotSupported", BAD),
             Failure::HeaderNotImplemented { .. } | Failure::NotImplemented(_) => {
                 ("NotImplemented", StatusCode::NOT_IMPLEMENTED)
@@ -201,6 +203,14 @@ impl Failure {
             Failure::DeleteMarker { method, .. } => {
                 vec![("Method", (*method).to_owned()), ("ResourceType", "DeleteMarker".into())]
             }
+            Failure::InvalidAccessKeyId(key) => vec![("AWSAccessKeyId", key.clone())],
+            Failure::ContentTooSmall { size, least } => {
+                vec![("ProposedSize", size.to_string()), ("MinSizeAllowed", least.to_string())]
+            }
+            Failure::KeyTooLong(size) => vec![("Size", size.to_string()), ("MaxSizeAllowed", "1024".into())],
+            Failure::AccessForbidden { method, resource, .. } => {
+                vec![("Method", method.clone()), ("ResourceType", (*resource).to_owned())]
+            }
             Failure::NoSuchUpload(upload) | Failure::InvalidPartOrder(upload) => vec![("UploadId", upload.clone())],
             Failure::InvalidLocationConstraint(region) => vec![("LocationConstraint", region.clone())],
             Failure::PreconditionFailed(condition) => vec![("Condition", (*condition).to_owned())],
@@ -219,7 +229,7 @@ impl Failure {
                 vec![("Size", size.to_string()), ("MaxSizeAllowed", most.to_string())]
             }
             Failure::InvalidArgument { name, value, .. } => {
-                vec![("ArgumentName", (*name).to_owned()), ("ArgumentValue", value.clone())]
+                vec![("ArgumentName", name.clone()), ("ArgumentValue", value.clone())]
             }
             Failure::InvalidRange { range, size } => {
                 vec![("RangeRequested", range.clone()), ("ActualObjectSize", size.to_string())]
@@ -228,8 +238,6 @@ impl Failure {
                 vec![("PartNumberRequested", part.to_string()), ("ActualPartCount", parts.to_string())]
             }
             Failure::InvalidTag { key, .. } => key.iter().map(|key| ("TagKey", key.clone())).collect(),
-            Failure::InvalidAccessKeyId(key) => vec![("AWSAccessKeyId", key.clone())],
-            Failure::KeyTooLong(size) => vec![("Size", size.to_string()), ("MaxSizeAllowed", "1024".into())],
             Failure::InvalidStorageClass(class) => vec![("StorageClassRequested", class.clone())],
             Failure::InvalidObjectState(class) => vec![("StorageClass", class.clone())],
             Failure::HeaderNotImplemented { header, reason } => {
@@ -239,9 +247,17 @@ impl Failure {
         }
     }
 
-    /// The headers that AWS adds.
-    fn headers(&self) -> HeaderMap {
+    /// The headers that AWS adds, and the details for [`super::front`].
+    pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
+        let details = self.details();
+        if !details.is_empty() {
+            // The crate that writes the answer knows only code and message; the front writes the rest.
+            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(details).finish();
+            if let Ok(value) = HeaderValue::try_from(encoded) {
+                headers.insert(DETAILS, value);
+            }
+        }
         let mut add = |name: HeaderName, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
                 headers.insert(name, value);
@@ -283,16 +299,7 @@ impl From<Failure> for S3Error {
         let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::Custom(code.into()));
         let mut error = S3Error::with_message(code, failure.to_string());
         error.set_status_code(status);
-        let mut headers = failure.headers();
-        let details = failure.details();
-        if !details.is_empty() {
-            // The crate that writes the answer knows only code and message; the front writes the rest.
-            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(details).finish();
-            if let Ok(value) = HeaderValue::try_from(encoded) {
-                headers.insert(DETAILS, value);
-            }
-        }
-        error.set_headers(headers);
+        error.set_headers(failure.headers());
         error
     }
 }

@@ -29,6 +29,37 @@ const SUBJECT: &str = "Amazon S3 Notification";
 /// The entity tag of what has no bytes, which a delete marker is said to have.
 const ETAG_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
+/// The events that may be asked for. Of those that are not of [`Change`], none ever happens here.
+pub(super) const EVENTS: &[&str] = &[
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:ObjectTagging:*",
+    "s3:ObjectTagging:Put",
+    "s3:ObjectTagging:Delete",
+    "s3:ObjectAcl:Put",
+    "s3:ObjectRestore:*",
+    "s3:ObjectRestore:Post",
+    "s3:ObjectRestore:Completed",
+    "s3:ObjectRestore:Delete",
+    "s3:ReducedRedundancyLostObject",
+    "s3:Replication:*",
+    "s3:Replication:OperationFailedReplication",
+    "s3:Replication:OperationMissedThreshold",
+    "s3:Replication:OperationReplicatedAfterThreshold",
+    "s3:Replication:OperationNotTracked",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+    "s3:LifecycleTransition",
+    "s3:IntelligentTiering",
+];
+
 /// What can happen to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -197,15 +228,13 @@ impl Target<'_> {
             return Ok(sns::notify(unit, names, self.arn, SUBJECT, message, now)?);
         }
         let queue = names.queue_in_arn(self.arn).map(|name| sqs::find_queue(unit.connection(), name)).transpose()?;
-        match queue.flatten() {
-            Some(queue) => {
-                let attributes = BTreeMap::new();
-                let (trace_header, sender, delay) = (None, names.account.clone(), None);
-                let message = NewMessage { body: message, attributes, trace_header, sender, delay };
-                sqs::enqueue(unit, &queue, &message, now)?;
-            }
-            None => tracing::warn!(queue = self.arn, "a queue that was to have events is gone: the event is dropped"),
-        }
+        let Some(queue) = queue.flatten() else {
+            tracing::warn!(queue = self.arn, "a queue that was to have events is gone: the event is dropped");
+            return Ok(());
+        };
+        let (attributes, trace_header, sender) = (BTreeMap::new(), None, names.account.clone());
+        let message = NewMessage { body: message, attributes, trace_header, sender, delay: None };
+        sqs::enqueue(unit, &queue, &message, now)?;
         Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use s3s::Body;
+use s3s::{Body, S3Error};
 
 use super::{
-    error::message_of,
+    error::{Failure, message_of},
     events::{host_id, request_id},
 };
 
@@ -54,6 +54,21 @@ impl Asked {
     }
 }
 
+/// The answer of a refusal before the protocol: its details are added as to any other.
+pub(super) fn refusal(failure: Failure) -> Response<Body> {
+    let headers = failure.headers();
+    let error = S3Error::from(failure);
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+    element(&mut text, "Code", error.code().as_str());
+    element(&mut text, "Message", error.message().unwrap_or_default());
+    text.push_str(END);
+    let mut response = Response::new(Body::from(Bytes::from(text)));
+    *response.status_mut() = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = headers;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
 /// Adds to an error what the crate that wrote it leaves out.
 fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str, host: &str) -> Bytes {
     let Some(start) = std::str::from_utf8(body).ok().and_then(|text| text.strip_suffix(END)) else {
@@ -77,7 +92,7 @@ fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str,
     text.into()
 }
 
-fn element(text: &mut String, name: &str, value: &str) {
+pub(super) fn element(text: &mut String, name: &str, value: &str) {
     text.extend(["<", name, ">"]);
     for character in value.chars() {
         match character {

@@ -1,7 +1,8 @@
 //! Buckets named by the host: `BUCKET.localhost` and `BUCKET.s3.localhost`, as SDKs write them that are not told to use the path.
 
+use http::{Request, header};
 use s3s::{
-    S3Result,
+    Body, S3Result,
     host::{S3Host, VirtualHost},
 };
 
@@ -17,7 +18,18 @@ impl S3Host for LocalHosts {
     }
 }
 
-fn bucket(host: &str) -> Option<&str> {
+/// The bucket of a request that names no key.
+pub(super) fn bucket_alone(request: &Request<Body>) -> Option<String> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = request.uri().path().trim_matches('/');
+    match bucket(host) {
+        Some(bucket) => path.is_empty().then(|| bucket.to_owned()),
+        None => (!path.is_empty() && !path.contains('/')).then(|| path.to_owned()),
+    }
+}
+
+/// The bucket that a Host header names, where it names one.
+pub(super) fn bucket(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let sub = name.strip_suffix(".localhost")?;
     match sub.strip_suffix("s3") {

@@ -5,22 +5,28 @@
 //! which is the default of the trait.
 
 mod api;
+mod attributes;
 mod buckets;
 mod checksums;
 mod complete;
 mod conditions;
+mod configuration;
 mod content;
 mod copy;
+mod cors;
 mod delete;
 mod encoding;
 mod error;
 mod events;
 mod facts;
+mod form;
 mod front;
 mod host;
 mod keys;
+mod lifecycle;
 mod listing;
 mod multipart;
+mod notifications;
 mod objects;
 mod pages;
 mod rows;
@@ -32,44 +38,77 @@ mod write;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use s3s::{
     Body,
     service::{S3Service, S3ServiceBuilder},
 };
 
-use crate::{Config, clock::SharedClock, names::Names, route::plain, store::Store};
+use cors::Asking;
+use error::Failure;
+use front::Asked;
+
+use crate::{Config, Credentials, clock::SharedClock, names::Names, route::plain, store::Store};
 
 /// The protocol in front of the buckets.
 pub(crate) struct S3Front {
     service: S3Service,
+    buckets: Buckets,
+    credentials: Credentials,
 }
 
 impl S3Front {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
-        let mut builder = S3ServiceBuilder::new(Buckets { store, clock, names });
+        let buckets = Buckets { store, clock, names };
+        let mut builder = S3ServiceBuilder::new(buckets.clone());
         let credentials = &config.credentials;
         builder.set_auth(keys::OneKey::new(credentials));
         builder.set_host(host::LocalHosts);
-        S3Front { service: builder.build() }
+        S3Front { service: builder.build(), buckets, credentials: credentials.clone() }
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let request = request.map(Body::from);
-        let asked = front::Asked::new(&request);
-        match self.service.call(request).await {
-            Ok(response) => asked.finish(response).await,
-            Err(error) => {
-                tracing::error!(?error, "an S3 answer could not be written");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")
+        let asked = Asked::new(&request);
+        let (response, allowed) = match self.allowed(&request).await {
+            Ok(Some(preflight)) if request.method() == Method::OPTIONS => {
+                (Response::new(Body::empty()), Some(preflight))
             }
+            Ok(allowed) => (self.serve(request).await, allowed),
+            Err(failure) => (front::refusal(failure), None),
+        };
+        let mut response = asked.finish(response).await;
+        response.headers_mut().extend(allowed.unwrap_or_default());
+        response
+    }
+
+    /// What a page of another origin may have of the answer; none where no page asks.
+    async fn allowed(&self, request: &Request<Body>) -> Result<Option<HeaderMap>, Failure> {
+        match Asking::of(request)? {
+            Some(asking) => asking.allowed(&self.buckets.store).await.map(Some),
+            None => Ok(None),
         }
+    }
+
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        // Only a bucket has forms. The crate would read the file whole before it looks at the policy.
+        if form::is_form(&request)
+            && let Some(bucket) = host::bucket_alone(&request)
+        {
+            let answer = self.buckets.post_form(request, bucket, &self.credentials).await;
+            return answer.unwrap_or_else(front::refusal);
+        }
+        self.service.call(request).await.unwrap_or_else(|error| {
+            tracing::error!(?error, "an S3 answer could not be written");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")
+        })
     }
 }
 
 /// The service behind the protocol.
+#[derive(Clone)]
 pub(crate) struct Buckets {
     store: Arc<Store>,
     clock: SharedClock,

@@ -23,7 +23,7 @@ use super::{
     Buckets,
     checksums::{Algorithm, Checksum, Kind, given_checksums, set_checksum},
     conditions::ReadConditions,
-    content::{self, Expected, Received},
+    content::{self, Expected, MAX_CONTENT, Received},
     copy,
     error::Failure,
     facts::{Facts, Tags, etag, header_tags, timestamp},
@@ -165,6 +165,7 @@ impl Buckets {
             checksums: given_checksums!(request.input),
             algorithm: request.input.checksum_algorithm.take().map(|algorithm| algorithm.as_str().to_owned()),
             length: request.input.content_length,
+            size: 0..=MAX_CONTENT,
             trailer: Expected::trailer_names(&request.headers),
             trailing: request.trailing_headers.take(),
         };
@@ -196,7 +197,8 @@ impl Buckets {
         let input = request.input;
         check_number(input.part_number)?;
         let mut wanted = copy::source(&input.copy_source)?;
-        wanted.range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+        let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+        wanted.range = range;
         wanted.conditions = ReadConditions {
             if_match: input.copy_source_if_match,
             if_none_match: input.copy_source_if_none_match,
@@ -205,6 +207,15 @@ impl Buckets {
         };
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let Read { found, body } = self.read_object(wanted).await?;
+        let size = found.stored.object.size;
+        // Unlike that of a read, the range must lie inside.
+        if let Some(ByteRange::Int { last: Some(last), .. }) = range
+            && last >= size
+        {
+            let reason = format!("Range specified is not valid for source object of size: {size}");
+            let given = input.copy_source_range.unwrap_or_default();
+            return Err(Failure::argument("x-amz-copy-source-range", given, reason).into());
+        }
         let expected = Expected::nothing();
         let blobs = self.store.blobs();
         let received = content::receive(blobs, Some(body), &expected, upload.algorithm(), None, FILE).await?;

@@ -1,4 +1,4 @@
-//! Configurations of buckets that are stored and answered: kept as the XML that they came in.
+//! Configurations of buckets as rows: kept as the XML or the text that they came in.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use s3s::xml::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,6 +6,45 @@ use s3s::xml::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::store::Unit;
 
 use super::{error::Failure, rows::Bucket};
+
+/// A configuration that a bucket can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setting {
+    Cors,
+    Encryption,
+    Lifecycle,
+    Policy,
+    TransitionMinimum,
+}
+
+impl Setting {
+    /// Its name in the database.
+    fn name(self) -> &'static str {
+        match self {
+            Setting::Cors => "cors",
+            Setting::Encryption => "encryption",
+            Setting::Lifecycle => "lifecycle",
+            Setting::Policy => "policy",
+            Setting::TransitionMinimum => "transition-minimum",
+        }
+    }
+
+    /// What AWS says where a bucket does not have it.
+    pub(super) fn missing(self, bucket: String) -> Failure {
+        let (code, message) = match self {
+            Setting::Cors => ("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
+            Setting::Encryption => (
+                "ServerSideEncryptionConfigurationNotFoundError",
+                "The server side encryption configuration was not found",
+            ),
+            Setting::Lifecycle | Setting::TransitionMinimum => {
+                ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+            }
+            Setting::Policy => ("NoSuchBucketPolicy", "The bucket policy does not exist"),
+        };
+        Failure::NoSuchSetting { code, message, bucket }
+    }
+}
 
 /// A configuration as text for a column.
 pub(super) fn to_xml<T: Serialize>(value: &T) -> Result<String, Failure> {
@@ -21,31 +60,24 @@ pub(super) fn from_xml<T: for<'xml> Deserialize<'xml>>(xml: &str) -> Result<T, F
     read.map_err(Failure::io("reading a configuration as XML"))
 }
 
-/// The text of a setting, where the bucket has it. Settings that a bucket has several of, by id, share a name.
+/// The text of a setting, where the bucket has it.
 pub(super) fn find(
     connection: &Connection,
     bucket: &Bucket,
-    name: &str,
-    id: &str,
+    setting: Setting,
 ) -> Result<Option<String>, rusqlite::Error> {
-    let sql = "SELECT value FROM bucket_setting WHERE bucket_id = ?1 AND name = ?2 AND id = ?3";
-    connection.prepare_cached(sql)?.query_row(params![bucket.id, name, id], |row| row.get(0)).optional()
+    let sql = "SELECT value FROM bucket_setting WHERE bucket_id = ?1 AND name = ?2";
+    connection.prepare_cached(sql)?.query_row(params![bucket.id, setting.name()], |row| row.get(0)).optional()
 }
 
-/// The texts of all settings of a name, by id.
-pub(super) fn all(connection: &Connection, bucket: &Bucket, name: &str) -> Result<Vec<String>, rusqlite::Error> {
-    let sql = "SELECT value FROM bucket_setting WHERE bucket_id = ?1 AND name = ?2 ORDER BY id";
-    connection.prepare_cached(sql)?.query_map(params![bucket.id, name], |row| row.get(0))?.collect()
-}
-
-pub(super) fn put(unit: &Unit<'_>, bucket: &Bucket, name: &str, id: &str, value: &str) -> Result<(), rusqlite::Error> {
-    let sql = "INSERT OR REPLACE INTO bucket_setting (bucket_id, name, id, value) VALUES (?1, ?2, ?3, ?4)";
-    unit.connection().prepare_cached(sql)?.execute(params![bucket.id, name, id, value])?;
+pub(super) fn put(unit: &Unit<'_>, bucket: &Bucket, setting: Setting, value: &str) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT OR REPLACE INTO bucket_setting (bucket_id, name, value) VALUES (?1, ?2, ?3)";
+    unit.connection().prepare_cached(sql)?.execute(params![bucket.id, setting.name(), value])?;
     Ok(())
 }
 
-/// Removes a setting. Answers whether it was there.
-pub(super) fn remove(unit: &Unit<'_>, bucket: &Bucket, name: &str, id: &str) -> Result<bool, rusqlite::Error> {
-    let sql = "DELETE FROM bucket_setting WHERE bucket_id = ?1 AND name = ?2 AND id = ?3";
-    Ok(unit.connection().prepare_cached(sql)?.execute(params![bucket.id, name, id])? > 0)
+pub(super) fn remove(unit: &Unit<'_>, bucket: &Bucket, setting: Setting) -> Result<(), rusqlite::Error> {
+    let sql = "DELETE FROM bucket_setting WHERE bucket_id = ?1 AND name = ?2";
+    unit.connection().prepare_cached(sql)?.execute(params![bucket.id, setting.name()])?;
+    Ok(())
 }

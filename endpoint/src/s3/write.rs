@@ -11,7 +11,7 @@ use super::{
     Buckets,
     checksums::{Algorithm, given_checksums, set_checksum},
     conditions::WriteConditions,
-    content::{self, Expected, Received, SMALL},
+    content::{self, Expected, MAX_CONTENT, Received, SMALL},
     error::Failure,
     events::{Change, Event},
     facts::{Facts, Tags, etag, header_tags},
@@ -95,6 +95,7 @@ impl Buckets {
             checksums: given_checksums!(request.input),
             algorithm: request.input.checksum_algorithm.take().map(|algorithm| algorithm.as_str().to_owned()),
             length: request.input.content_length,
+            size: 0..=MAX_CONTENT,
             trailer: Expected::trailer_names(&request.headers),
             trailing: request.trailing_headers.take(),
         };

@@ -22,7 +22,7 @@ use crate::{
     wire::{self, Call, Fault, Outcome},
 };
 
-pub(crate) use publish::notify;
+pub(crate) use publish::{has_topic, notify};
 
 use error::SnsError;
 

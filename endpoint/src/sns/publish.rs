@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -134,6 +135,15 @@ impl Sns {
             Ok(output)
         };
         self.store.write(publish).await
+    }
+}
+
+/// Whether there is a topic, for another service of this endpoint.
+pub(crate) fn has_topic(connection: &Connection, names: &Names, topic_arn: &str) -> Result<bool, StoreError> {
+    match existing_topic(connection, names, topic_arn) {
+        Ok(_) => Ok(true),
+        Err(SnsError::Store(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

@@ -166,9 +166,8 @@ const S3_VERSIONS: &str = r"
     CREATE TABLE bucket_setting (
         bucket_id INTEGER NOT NULL REFERENCES bucket (id) ON DELETE CASCADE,
         name      TEXT NOT NULL,
-        id        TEXT NOT NULL,
         value     TEXT NOT NULL,
-        PRIMARY KEY (bucket_id, name, id)
+        PRIMARY KEY (bucket_id, name)
     ) WITHOUT ROWID;
     ";
 

@@ -1,0 +1,93 @@
+//! What is known of an object, without its bytes and its metadata.
+
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{
+        Checksum, ChecksumType, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
+        ObjectAttributes, ObjectPart, StorageClass,
+    },
+};
+
+use super::{
+    Buckets,
+    checksums::{self, set_checksum},
+    error::Failure,
+    facts::{etag, timestamp},
+    listing::page_size,
+    rows::{Object, signed},
+    versions::existing_object,
+};
+
+const KNOWN: &[&str] = &["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
+
+impl Buckets {
+    pub(super) async fn attributes(
+        &self,
+        request: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let input = request.input;
+        let wanted = input.object_attributes;
+        if let Some(unknown) = wanted.iter().find(|attribute| !KNOWN.contains(&attribute.as_str())) {
+            let reason = "Invalid attribute name specified.";
+            return Err(Failure::argument("x-amz-object-attributes", unknown.as_str(), reason).into());
+        }
+        let max = page_size("max-parts", input.max_parts)?;
+        let after = input.part_number_marker.unwrap_or(0);
+        let (bucket, stored) = self
+            .store
+            .read(move |connection| {
+                existing_object(connection, &input.bucket, &input.key, input.version_id.as_deref(), "GET")
+            })
+            .await?;
+        let object = &stored.object;
+        let wants = |name: &str| wanted.iter().any(|attribute: &ObjectAttributes| attribute.as_str() == name);
+        let class = || object.facts.storage_class.clone().unwrap_or_else(|| StorageClass::STANDARD.to_owned());
+        let output = GetObjectAttributesOutput {
+            version_id: bucket.shown(&stored.version),
+            last_modified: Some(timestamp(object.modified)),
+            e_tag: wants("ETag").then(|| etag(&object.etag)),
+            checksum: wants("Checksum").then(|| whole(object)),
+            object_parts: (wants("ObjectParts") && object.in_parts()).then(|| parts(object, after, max)),
+            object_size: wants("ObjectSize").then(|| signed(object.size)),
+            storage_class: wants("StorageClass").then(|| StorageClass::from(class())),
+            ..GetObjectAttributesOutput::default()
+        };
+        Ok(S3Response::new(output))
+    }
+}
+
+fn whole(object: &Object) -> Checksum {
+    let mut output =
+        Checksum { checksum_type: Some(ChecksumType::from_static(object.checksum.kind.name())), ..Checksum::default() };
+    set_checksum!(output, Some(&object.checksum));
+    output
+}
+
+/// The parts that an object was uploaded in: their number, and where they have checksums of their own a page of them.
+fn parts(object: &Object, after: i32, max: i32) -> GetObjectAttributesParts {
+    let with_checksums = object.segments.iter().any(|segment| segment.checksum.is_some());
+    let total = i32::try_from(object.parts()).unwrap_or(i32::MAX);
+    let mut output = GetObjectAttributesParts { total_parts_count: Some(total), ..GetObjectAttributesParts::default() };
+    if !with_checksums {
+        return output;
+    }
+    let wanted = (1..).zip(&object.segments).filter(|(number, _)| *number > after);
+    let page: Vec<ObjectPart> = wanted
+        .take(usize::try_from(max).unwrap_or_default())
+        .map(|(number, segment)| {
+            let mut part =
+                ObjectPart { part_number: Some(number), size: Some(signed(segment.size)), ..ObjectPart::default() };
+            let checksum =
+                segment.checksum.clone().map(|value| checksums::Checksum { value, ..object.checksum.clone() });
+            set_checksum!(part, checksum);
+            part
+        })
+        .collect();
+    let last = page.last().and_then(|part| part.part_number).unwrap_or(after);
+    output.is_truncated = Some(last < total);
+    output.max_parts = Some(max);
+    output.part_number_marker = Some(after);
+    output.next_part_number_marker = Some(last);
+    output.parts = Some(page);
+    output
+}

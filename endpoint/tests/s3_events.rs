@@ -1,0 +1,158 @@
+//! Events of buckets in queues and topics, by the official SDKs.
+
+use aws_sdk_s3::{
+    Client,
+    error::ProvideErrorMetadata,
+    primitives::ByteStream,
+    types::{
+        Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
+        QueueConfiguration, S3KeyFilter, TopicConfiguration,
+    },
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+use crate::support::{Running, fresh};
+
+const BUCKET: &str = "events";
+
+struct Setup {
+    s3: Client,
+    sqs: aws_sdk_sqs::Client,
+    queue_url: String,
+    queue_arn: String,
+}
+
+async fn set_up(endpoint: &Running) -> Setup {
+    let (s3, sqs) = (endpoint.s3().await, endpoint.sqs().await);
+    s3.create_bucket().bucket(BUCKET).send().await.unwrap();
+    let queue_url = sqs.create_queue().queue_name("events").send().await.unwrap().queue_url.unwrap();
+    let attributes = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(QueueAttributeName::QueueArn);
+    let attributes = attributes.send().await.unwrap().attributes.unwrap();
+    let queue_arn = attributes[&QueueAttributeName::QueueArn].clone();
+    Setup { s3, sqs, queue_url, queue_arn }
+}
+
+impl Setup {
+    async fn configure(&self, configuration: NotificationConfiguration) {
+        let put = self.s3.put_bucket_notification_configuration().bucket(BUCKET);
+        put.notification_configuration(configuration).send().await.unwrap();
+    }
+
+    /// What is in the queue, in the order of sending.
+    async fn received(&self) -> Vec<Value> {
+        let mut bodies = Vec::new();
+        loop {
+            let batch = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(10);
+            let messages = batch.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                return bodies;
+            }
+            for message in messages {
+                bodies.push(serde_json::from_str(message.body().unwrap()).unwrap());
+                let delete = self.sqs.delete_message().queue_url(&self.queue_url);
+                delete.receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
+            }
+        }
+    }
+
+    async fn put(&self, key: &str) {
+        self.s3.put_object().bucket(BUCKET).key(key).body(ByteStream::from_static(b"content")).send().await.unwrap();
+    }
+}
+
+fn queue(arn: &str, events: &[Event], rules: &[(FilterRuleName, &str)]) -> QueueConfiguration {
+    let rule = |(name, value): &(FilterRuleName, &str)| FilterRule::builder().name(name.clone()).value(*value).build();
+    let filter = S3KeyFilter::builder().set_filter_rules(Some(rules.iter().map(rule).collect())).build();
+    QueueConfiguration::builder()
+        .id("to-queue")
+        .queue_arn(arn)
+        .set_events(Some(events.to_vec()))
+        .filter(NotificationConfigurationFilter::builder().key(filter).build())
+        .build()
+        .unwrap()
+}
+
+fn names(events: &[Value]) -> Vec<(&str, &str)> {
+    events
+        .iter()
+        .map(|event| &event["Records"][0])
+        .map(|record| (record["eventName"].as_str().unwrap(), record["s3"]["object"]["key"].as_str().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn objects_that_come_and_go_are_told_to_a_queue() {
+    let (_directory, endpoint) = fresh().await;
+    let setup = set_up(&endpoint).await;
+    let all = [Event::S3ObjectCreated, Event::S3ObjectRemoved];
+    let wanted = queue(&setup.queue_arn, &all, &[(FilterRuleName::Prefix, "in/"), (FilterRuleName::Suffix, ".jpg")]);
+    setup.configure(NotificationConfiguration::builder().queue_configurations(wanted).build()).await;
+    let test = setup.received().await;
+    assert_eq!((test.len(), &test[0]["Event"], &test[0]["Bucket"]), (1, &"s3:TestEvent".into(), &BUCKET.into()));
+
+    setup.put("in/a b+é.jpg").await;
+    setup.put("out/a.jpg").await;
+    setup.put("in/a.png").await;
+    let copy = setup.s3.copy_object().bucket(BUCKET).key("in/copy.jpg").copy_source(format!("{BUCKET}/out/a.jpg"));
+    copy.send().await.unwrap();
+    setup.s3.delete_object().bucket(BUCKET).key("in/copy.jpg").send().await.unwrap();
+    setup.s3.delete_object().bucket(BUCKET).key("in/never.jpg").send().await.unwrap();
+    let events = setup.received().await;
+    let expected = [
+        ("ObjectCreated:Put", "in/a+b%2B%C3%A9.jpg"),
+        ("ObjectCreated:Copy", "in/copy.jpg"),
+        ("ObjectRemoved:Delete", "in/copy.jpg"),
+    ];
+    assert_eq!(names(&events), expected);
+    let first = &events[0]["Records"][0];
+    assert_eq!(first["s3"]["object"]["size"], 7);
+    assert_eq!(first["s3"]["object"]["eTag"], "9a0364b9e99bb480dd25e1f0284c8555");
+    assert_eq!(first["s3"]["configurationId"], "to-queue");
+    assert_eq!(first["s3"]["bucket"]["arn"], format!("arn:aws:s3:::{BUCKET}"));
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_passes_events_on() {
+    let (_directory, endpoint) = fresh().await;
+    let setup = set_up(&endpoint).await;
+    let sns = endpoint.sns().await;
+    let topic = sns.create_topic().name("events").send().await.unwrap().topic_arn.unwrap();
+    let subscribe = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(&setup.queue_arn);
+    subscribe.send().await.unwrap();
+    let to_topic = TopicConfiguration::builder().topic_arn(&topic).events(Event::S3ObjectCreatedPut).build().unwrap();
+    setup.configure(NotificationConfiguration::builder().topic_configurations(to_topic).build()).await;
+    setup.put("k").await;
+    let received = setup.received().await;
+    let subjects: Vec<_> = received.iter().map(|message| &message["Subject"]).collect();
+    assert_eq!(subjects, ["Amazon S3 Notification", "Amazon S3 Notification"]);
+    let event: Value = serde_json::from_str(received[1]["Message"].as_str().unwrap()).unwrap();
+    assert_eq!(names(&[event]), [("ObjectCreated:Put", "k")]);
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_configuration_is_answered_and_replaced() {
+    let (_directory, endpoint) = fresh().await;
+    let setup = set_up(&endpoint).await;
+    let wanted = queue(&setup.queue_arn, &[Event::S3ObjectCreated], &[(FilterRuleName::Prefix, "a<b>&")]);
+    setup.configure(NotificationConfiguration::builder().queue_configurations(wanted.clone()).build()).await;
+    let get = || setup.s3.get_bucket_notification_configuration().bucket(BUCKET).send();
+    let answered = get().await.unwrap();
+    let rules = answered.queue_configurations()[0].filter().unwrap().key().unwrap().filter_rules();
+    assert_eq!(rules[0].value(), Some("a<b>&"));
+    assert_eq!(answered.queue_configurations()[0].events(), wanted.events());
+    setup.configure(NotificationConfiguration::builder().build()).await;
+    assert!(get().await.unwrap().queue_configurations().is_empty());
+
+    let nowhere = queue("arn:aws:sqs:us-east-1:000000000000:nowhere", &[Event::S3ObjectCreated], &[]);
+    let nowhere = NotificationConfiguration::builder().queue_configurations(nowhere).build();
+    let put = || setup.s3.put_bucket_notification_configuration().bucket(BUCKET);
+    let refused = put().notification_configuration(nowhere.clone()).send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidArgument"));
+    assert_eq!(refused.message(), Some("Unable to validate the following destination configurations"));
+    put().notification_configuration(nowhere).skip_destination_validation(true).send().await.unwrap();
+    setup.put("k").await;
+    endpoint.stop().await;
+}

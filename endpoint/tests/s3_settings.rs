@@ -1,0 +1,107 @@
+//! Configurations of buckets, by the official SDK, and what a browser makes of CORS.
+
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    types::{
+        BucketLifecycleConfiguration, CorsConfiguration, CorsRule, ExpirationStatus, LifecycleExpiration,
+        LifecycleRule, LifecycleRuleFilter, ServerSideEncryption, ServerSideEncryptionByDefault,
+        ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    },
+};
+use reqwest::Method;
+
+use crate::support::{Running, fresh};
+
+const BUCKET: &str = "settings";
+
+#[tokio::test]
+async fn what_is_set_is_answered_after_a_restart_too() {
+    let (directory, endpoint) = fresh().await;
+    let s3 = endpoint.s3().await;
+    s3.create_bucket().bucket(BUCKET).send().await.unwrap();
+    let no_rules = s3.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap_err();
+    assert_eq!(no_rules.code(), Some("NoSuchLifecycleConfiguration"));
+    let no_policy = s3.get_bucket_policy().bucket(BUCKET).send().await.unwrap_err();
+    assert_eq!(no_policy.code(), Some("NoSuchBucketPolicy"));
+    let own = s3.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
+    let own = own.server_side_encryption_configuration().unwrap().rules()[0].clone();
+    let algorithm = own.apply_server_side_encryption_by_default().unwrap().sse_algorithm();
+    assert_eq!(algorithm, &ServerSideEncryption::Aes256);
+
+    let rule = LifecycleRule::builder()
+        .id("old")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("tmp/").build())
+        .expiration(LifecycleExpiration::builder().days(3).build());
+    let rules = BucketLifecycleConfiguration::builder().rules(rule.build().unwrap()).build().unwrap();
+    let put = s3.put_bucket_lifecycle_configuration().bucket(BUCKET).lifecycle_configuration(rules.clone());
+    put.send().await.unwrap();
+    let default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKms).build().unwrap();
+    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
+    let put = s3.put_bucket_encryption().bucket(BUCKET).server_side_encryption_configuration(encryption.clone());
+    put.send().await.unwrap();
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*"}]}"#;
+    s3.put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
+    endpoint.stop().await;
+
+    let endpoint = Running::start(directory.path()).await;
+    let s3 = endpoint.s3().await;
+    let kept = s3.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(kept.rules(), rules.rules());
+    let kept = s3.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
+    let kept = kept.server_side_encryption_configuration().unwrap();
+    let default = kept.rules()[0].apply_server_side_encryption_by_default().unwrap();
+    assert_eq!(default.sse_algorithm(), &ServerSideEncryption::AwsKms);
+    assert_eq!(s3.get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy(), Some(policy));
+    let malformed = s3.put_bucket_policy().bucket(BUCKET).policy("{").send().await.unwrap_err();
+    assert_eq!(malformed.code(), Some("MalformedPolicy"));
+
+    s3.delete_bucket_lifecycle().bucket(BUCKET).send().await.unwrap();
+    s3.delete_bucket_encryption().bucket(BUCKET).send().await.unwrap();
+    s3.delete_bucket_policy().bucket(BUCKET).send().await.unwrap();
+    assert!(s3.get_bucket_policy().bucket(BUCKET).send().await.is_err());
+    s3.delete_bucket().bucket(BUCKET).send().await.unwrap();
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_may_do_what_the_bucket_allows() {
+    let (_directory, endpoint) = fresh().await;
+    let s3 = endpoint.s3().await;
+    s3.create_bucket().bucket(BUCKET).send().await.unwrap();
+    let (http, url) = (reqwest::Client::new(), format!("{}/{BUCKET}/key", endpoint.url()));
+    let preflight = |origin: &'static str, method: &'static str| {
+        let request = http.request(Method::OPTIONS, &url).header("origin", origin);
+        request.header("access-control-request-method", method).header("access-control-request-headers", "content-type")
+    };
+    let closed = preflight("https://app.example.com", "PUT").send().await.unwrap();
+    assert_eq!(closed.status().as_u16(), 403);
+    assert!(closed.text().await.unwrap().contains("CORS is not enabled for this bucket"));
+
+    let rule = CorsRule::builder()
+        .allowed_origins("https://app.example.com")
+        .allowed_methods("PUT")
+        .allowed_methods("GET")
+        .allowed_headers("*")
+        .expose_headers("ETag")
+        .max_age_seconds(60);
+    let cors = CorsConfiguration::builder().cors_rules(rule.build().unwrap()).build().unwrap();
+    s3.put_bucket_cors().bucket(BUCKET).cors_configuration(cors.clone()).send().await.unwrap();
+    assert_eq!(s3.get_bucket_cors().bucket(BUCKET).send().await.unwrap().cors_rules(), cors.cors_rules());
+    let allowed = preflight("https://app.example.com", "PUT").send().await.unwrap();
+    assert_eq!(allowed.status().as_u16(), 200);
+    let header = |name: &str| allowed.headers().get(name).and_then(|value| value.to_str().ok());
+    assert_eq!(header("access-control-allow-origin"), Some("https://app.example.com"));
+    assert_eq!(header("access-control-allow-methods"), Some("PUT, GET"));
+    assert_eq!(header("access-control-allow-headers"), Some("content-type"));
+    assert_eq!(header("access-control-max-age"), Some("60"));
+    assert_eq!(preflight("https://other.example.com", "PUT").send().await.unwrap().status().as_u16(), 403);
+    assert_eq!(preflight("https://app.example.com", "DELETE").send().await.unwrap().status().as_u16(), 403);
+    let answered = http.get(&url).header("origin", "https://app.example.com").send().await.unwrap();
+    assert_eq!(answered.status().as_u16(), 403);
+    assert!(answered.headers().contains_key("access-control-allow-origin"));
+    let stranger = http.get(&url).header("origin", "https://other.example.com").send().await.unwrap();
+    assert!(!stranger.headers().contains_key("access-control-allow-origin"));
+    endpoint.stop().await;
+}

@@ -233,7 +233,8 @@ impl Target<'_> {
             return Ok(());
         };
         let (attributes, trace_header, sender) = (BTreeMap::new(), None, names.account.clone());
-        let message = NewMessage { body: message, attributes, trace_header, sender, delay: None };
+        let (delay, group, dedup_id) = (None, None, None);
+        let message = NewMessage { body: message, attributes, trace_header, sender, delay, group, dedup_id };
         sqs::enqueue(unit, &queue, &message, now)?;
         Ok(())
     }

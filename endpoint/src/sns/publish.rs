@@ -283,7 +283,7 @@ impl Context {
             };
             (notification.to_json(), MessageAttributes::new())
         };
-        NewMessage { body, attributes, trace_header: None, sender: self.names.account.clone(), delay: None }
+        NewMessage { body, attributes, sender: self.names.account.clone(), ..NewMessage::default() }
     }
 
     /// Puts a message into the subscribed queue, or, where that is gone, into the subscription's dead-letter queue.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::{Millis, SECOND};
 
@@ -41,8 +41,18 @@ const NUMBERS: &[(&str, i64, i64, i64)] = &[
     (KMS_REUSE, 60, 86_400, 300),
 ];
 
-/// Attributes that only queues which keep an order have.
-const FIFO: &[&str] = &["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
+const FIFO_QUEUE: &str = "FifoQueue";
+const CONTENT_BASED: &str = "ContentBasedDeduplication";
+const DEDUPLICATION_SCOPE: &str = "DeduplicationScope";
+const THROUGHPUT_LIMIT: &str = "FifoThroughputLimit";
+
+/// Attributes that only queues which keep an order have: name, and what each may be, its default first.
+const FIFO: &[(&str, &[&str])] = &[
+    (FIFO_QUEUE, &["true"]),
+    (CONTENT_BASED, &["false", "true"]),
+    (DEDUPLICATION_SCOPE, &["queue", "messageGroup"]),
+    (THROUGHPUT_LIMIT, &["perQueue", "perMessageGroupId"]),
+];
 
 /// Attributes that are computed when asked for.
 pub(super) const COMPUTED: &[&str] = &[
@@ -67,22 +77,39 @@ pub(crate) struct Redrive {
 }
 
 impl QueueAttributes {
-    /// Checks `given` and sets it. An empty value removes a policy.
-    pub(super) fn set(&mut self, given: &AttributeMap) -> Result<(), SqsError> {
+    /// Checks `given` and sets it, for a queue that keeps an order or one that does not. An empty value removes a policy.
+    pub(super) fn set(&mut self, given: &AttributeMap, fifo: bool) -> Result<(), SqsError> {
+        let managed = given.get(MANAGED_SSE).is_some_and(|managed| managed == "true");
+        if managed && given.get(KMS_KEY).is_some_and(|key| !key.is_empty()) {
+            return Err(SqsError::TwoEncryptions);
+        }
         for (name, value) in given {
-            let normal = check(name, value)?;
+            let normal = check(name, value, fifo)?;
             match normal {
                 Some(value) => self.0.insert(name.clone(), value),
                 None => self.0.remove(name),
             };
         }
+        // The one kind of encryption ends the other.
+        if managed {
+            self.0.remove(KMS_KEY);
+        } else if given.get(KMS_KEY).is_some_and(|key| !key.is_empty()) {
+            self.0.remove(MANAGED_SSE);
+        }
+        let per_group = self.0.get(THROUGHPUT_LIMIT).is_some_and(|limit| limit == "perMessageGroupId");
+        if per_group && !self.deduplicates_by_group() {
+            let reason = format!(
+                "{THROUGHPUT_LIMIT} can be perMessageGroupId only where {DEDUPLICATION_SCOPE} is messageGroup."
+            );
+            return Err(SqsError::InvalidAttributeValue { attribute: THROUGHPUT_LIMIT.into(), reason });
+        }
         Ok(())
     }
 
     /// The first of `given` that differs from what is set here.
-    pub(super) fn first_difference(&self, given: &AttributeMap) -> Result<Option<String>, SqsError> {
+    pub(super) fn first_difference(&self, given: &AttributeMap, fifo: bool) -> Result<Option<String>, SqsError> {
         for (name, value) in given {
-            let same = match (check(name, value)?, self.get(name)) {
+            let same = match (check(name, value, fifo)?, self.get(name)) {
                 (Some(given), Some(current)) => given == current || same_json(&given, &current),
                 (given, current) => given == current,
             };
@@ -93,20 +120,42 @@ impl QueueAttributes {
         Ok(None)
     }
 
+    /// Whether it was said that the queue keeps an order; those that do say so when they are made.
+    pub(super) fn is_fifo(&self) -> bool {
+        self.0.contains_key(FIFO_QUEUE)
+    }
+
+    /// Whether a message without a deduplication id has one by its content.
+    pub(super) fn deduplicates_by_content(&self) -> bool {
+        self.0.get(CONTENT_BASED).is_some_and(|value| value == "true")
+    }
+
+    /// Whether the same deduplication id in another group is another message.
+    pub(super) fn deduplicates_by_group(&self) -> bool {
+        self.0.get(DEDUPLICATION_SCOPE).is_some_and(|scope| scope == "messageGroup")
+    }
+
     /// The value of a settable attribute, its default where it was not set.
     pub(super) fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned().or_else(|| match NUMBERS.iter().find(|(number, ..)| *number == name) {
+        if let Some(value) = self.0.get(name) {
+            return Some(value.clone());
+        }
+        if let Some((_, values)) = FIFO.iter().find(|(fifo, _)| *fifo == name) {
+            return self.is_fifo().then(|| values[0].to_owned());
+        }
+        match NUMBERS.iter().find(|(number, ..)| *number == name) {
             // Meaningless without a key, and so not shown.
             Some((KMS_REUSE, ..)) if !self.0.contains_key(KMS_KEY) => None,
             Some((.., default)) => Some(default.to_string()),
             None => (name == MANAGED_SSE).then(|| (!self.0.contains_key(KMS_KEY)).to_string()),
-        })
+        }
     }
 
     /// Every settable attribute that has a value.
     pub(super) fn all(&self) -> AttributeMap {
         let numbers = NUMBERS.iter().map(|(name, ..)| *name);
         let names = numbers.chain([REDRIVE, REDRIVE_ALLOW, POLICY, KMS_KEY, MANAGED_SSE]);
+        let names = names.chain(FIFO.iter().map(|(name, _)| *name));
         names.filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
     }
 
@@ -169,48 +218,61 @@ pub(super) fn is_known(name: &str) -> bool {
     COMPUTED.contains(&name)
         || NUMBERS.iter().any(|(number, ..)| *number == name)
         || [REDRIVE, REDRIVE_ALLOW, POLICY, KMS_KEY, MANAGED_SSE, "All"].contains(&name)
-        || FIFO.contains(&name)
+        || FIFO.iter().any(|(fifo, _)| *fifo == name)
 }
 
 /// The value as it is kept; none removes the attribute.
-fn check(name: &str, value: &str) -> Result<Option<String>, SqsError> {
+fn check(name: &str, value: &str, fifo: bool) -> Result<Option<String>, SqsError> {
     let invalid = |reason: String| SqsError::InvalidAttributeValue { attribute: name.to_owned(), reason };
+    let invalid_policy =
+        |reason: String| SqsError::InvalidParameter { parameter: REDRIVE, value: value.to_owned(), reason };
     if let Some((_, least, most, _)) = NUMBERS.iter().find(|(number, ..)| *number == name) {
-        let number: i64 = value.trim().parse().map_err(|_| invalid(format!("{value:?} is not a whole number")))?;
+        let number: i64 = value.trim().parse().map_err(|_| invalid(format!("{value:?} is not a whole number.")))?;
         if !(*least..=*most).contains(&number) {
-            return Err(invalid(format!("{number} is not between {least} and {most}")));
+            return Err(invalid(format!("{number} is not between {least} and {most}.")));
         }
         return Ok(Some(number.to_string()));
     }
     match name {
         REDRIVE | REDRIVE_ALLOW | POLICY | KMS_KEY if value.is_empty() => Ok(None),
-        REDRIVE => parse_redrive(value).map(|_| Some(value.to_owned())).map_err(invalid),
+        REDRIVE => parse_redrive(value).map(|_| Some(value.to_owned())).map_err(invalid_policy),
         REDRIVE_ALLOW => check_redrive_allow(value).map(|()| Some(value.to_owned())).map_err(invalid),
         POLICY => match serde_json::from_str::<Value>(value) {
             Ok(Value::Object(_)) => Ok(Some(value.to_owned())),
-            _ => Err(invalid("it is not a JSON object".into())),
+            _ => Err(invalid("it is not a JSON object.".into())),
         },
         KMS_KEY => Ok(Some(value.to_owned())),
         MANAGED_SSE if value == "true" || value == "false" => Ok(Some(value.to_owned())),
-        MANAGED_SSE => Err(invalid(format!("{value:?} is not true or false"))),
-        _ if FIFO.contains(&name) => {
-            let message =
-                format!("{name} is for FIFO queues, which this endpoint does not offer: use a standard queue");
-            Err(SqsError::UnsupportedOperation(message))
-        }
-        _ => Err(SqsError::InvalidAttributeName(name.to_owned())),
+        MANAGED_SSE => Err(invalid(format!("{value:?} is not true or false."))),
+        _ => match FIFO.iter().find(|(attribute, _)| *attribute == name).filter(|_| fifo) {
+            Some((_, values)) if values.contains(&value) => Ok(Some(value.to_owned())),
+            Some((FIFO_QUEUE, _)) => Err(invalid("Modifying queue type is not supported.".into())),
+            Some((_, values)) => Err(invalid(format!("{value:?} is not {}.", values.join(" or ")))),
+            None => Err(SqsError::InvalidAttributeName(name.to_owned())),
+        },
     }
 }
 
 fn parse_redrive(text: &str) -> Result<Redrive, String> {
-    let policy: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-    let target = policy["deadLetterTargetArn"].as_str().ok_or("it must have a deadLetterTargetArn")?;
-    let count = &policy["maxReceiveCount"];
-    let count = count.as_i64().or_else(|| count.as_str()?.parse().ok()).ok_or("it must have a maxReceiveCount")?;
-    if !(1..=1000).contains(&count) {
-        return Err(format!("maxReceiveCount {count} is not between 1 and 1000"));
+    let not_a_map = || "Redrive policy is not a valid JSON map.".to_owned();
+    let missing = |name: &str| format!("Redrive policy does not contain mandatory attribute: {name}.");
+    let policy: Map<String, Value> = serde_json::from_str(text).map_err(|_| not_a_map())?;
+    if let Some(unknown) =
+        policy.keys().find(|name| !["deadLetterTargetArn", "maxReceiveCount"].contains(&name.as_str()))
+    {
+        return Err(format!(
+            "Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount], not {unknown}."
+        ));
     }
-    Ok(Redrive { target_arn: target.to_owned(), max_receives: count })
+    let target = policy.get("deadLetterTargetArn").ok_or_else(|| missing("deadLetterTargetArn"))?;
+    let target = target.as_str().filter(|arn| arn.starts_with("arn:"));
+    let target = target.ok_or("Invalid value for deadLetterTargetArn.")?;
+    let count = policy.get("maxReceiveCount").ok_or_else(|| missing("maxReceiveCount"))?;
+    let number = count.as_i64().or_else(|| count.as_str()?.parse().ok()).filter(|count| (1..=1000).contains(count));
+    let max_receives = number.ok_or_else(|| {
+        format!("Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive.")
+    })?;
+    Ok(Redrive { target_arn: target.to_owned(), max_receives })
 }
 
 fn check_redrive_allow(text: &str) -> Result<(), String> {
@@ -235,7 +297,7 @@ mod tests {
     }
 
     fn refused(name: &str, value: &str) -> String {
-        QueueAttributes::default().set(&given(name, value)).unwrap_err().to_string()
+        QueueAttributes::default().set(&given(name, value), false).unwrap_err().to_string()
     }
 
     #[test]
@@ -252,8 +314,8 @@ mod tests {
     fn what_is_out_of_range_is_refused() {
         assert!(refused("VisibilityTimeout", "43201").contains("between 0 and 43200"));
         assert!(refused("DelaySeconds", "soon").contains("whole number"));
-        assert!(refused("FifoQueue", "true").contains("standard queue"));
-        assert!(refused("Colour", "red").contains("unknown attribute"));
+        assert_eq!(refused("FifoQueue", "true"), "Unknown Attribute FifoQueue.");
+        assert_eq!(refused("Colour", "red"), "Unknown Attribute Colour.");
         assert!(refused("RedrivePolicy", "{}").contains("deadLetterTargetArn"));
         assert!(refused("RedriveAllowPolicy", r#"{"redrivePermission":"byQueue"}"#).contains("sourceQueueArns"));
     }
@@ -261,13 +323,13 @@ mod tests {
     #[test]
     fn the_same_policy_written_otherwise_is_no_difference() {
         let mut attributes = QueueAttributes::default();
-        attributes.set(&given(REDRIVE, r#"{"deadLetterTargetArn":"a","maxReceiveCount":3}"#)).unwrap();
-        let same = given(REDRIVE, r#"{ "maxReceiveCount": 3, "deadLetterTargetArn": "a" }"#);
-        assert_eq!(attributes.first_difference(&same).unwrap(), None);
-        let other = given(REDRIVE, r#"{"deadLetterTargetArn":"a","maxReceiveCount":4}"#);
-        assert_eq!(attributes.first_difference(&other).unwrap().as_deref(), Some(REDRIVE));
-        assert_eq!(attributes.first_difference(&given("VisibilityTimeout", "30")).unwrap(), None);
-        attributes.set(&given(REDRIVE, "")).unwrap();
+        attributes.set(&given(REDRIVE, r#"{"deadLetterTargetArn":"arn:a","maxReceiveCount":3}"#), false).unwrap();
+        let same = given(REDRIVE, r#"{ "maxReceiveCount": 3, "deadLetterTargetArn": "arn:a" }"#);
+        assert_eq!(attributes.first_difference(&same, false).unwrap(), None);
+        let other = given(REDRIVE, r#"{"deadLetterTargetArn":"arn:a","maxReceiveCount":4}"#);
+        assert_eq!(attributes.first_difference(&other, false).unwrap().as_deref(), Some(REDRIVE));
+        assert_eq!(attributes.first_difference(&given("VisibilityTimeout", "30"), false).unwrap(), None);
+        attributes.set(&given(REDRIVE, ""), false).unwrap();
         assert_eq!(attributes.redrive(), None);
     }
 
@@ -275,7 +337,9 @@ mod tests {
     fn a_dead_letter_queue_says_whose() {
         let mut attributes = QueueAttributes::default();
         assert!(attributes.admits_dead_letters_of("a"));
-        attributes.set(&given(REDRIVE_ALLOW, r#"{"redrivePermission":"byQueue","sourceQueueArns":["a"]}"#)).unwrap();
+        attributes
+            .set(&given(REDRIVE_ALLOW, r#"{"redrivePermission":"byQueue","sourceQueueArns":["a"]}"#), false)
+            .unwrap();
         assert!(attributes.admits_dead_letters_of("a"));
         assert!(!attributes.admits_dead_letters_of("b"));
     }

@@ -15,7 +15,9 @@ const MAX_ID: usize = 80;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct BatchOutput<T> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) successful: Vec<T>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) failed: Vec<FailedEntry>,
 }
 
@@ -57,10 +59,10 @@ impl<T> BatchOutput<T> {
     }
 }
 
-/// Checks the ids of a batch.
-pub(super) fn check_ids<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), SqsError> {
+/// Checks the ids of a batch; `entry` is what its entries are called.
+pub(super) fn check_ids<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &'static str) -> Result<(), SqsError> {
     match ids.len() {
-        0 => return Err(SqsError::EmptyBatchRequest),
+        0 => return Err(SqsError::EmptyBatchRequest(entry)),
         1..=MAX_ENTRIES => {}
         more => return Err(SqsError::TooManyEntriesInBatchRequest(more)),
     }
@@ -69,7 +71,7 @@ pub(super) fn check_ids<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Resu
         let valid =
             (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !valid {
-            return Err(SqsError::InvalidBatchEntryId(id.to_owned()));
+            return Err(SqsError::InvalidBatchEntryId);
         }
         if !seen.insert(id) {
             return Err(SqsError::BatchEntryIdsNotDistinct(id.to_owned()));
@@ -84,10 +86,10 @@ mod tests {
 
     #[test]
     fn ids_are_checked() {
-        assert!(check_ids(["a", "b-1_"].into_iter()).is_ok());
-        assert!(matches!(check_ids([].into_iter()), Err(SqsError::EmptyBatchRequest)));
-        assert!(matches!(check_ids(["a"; 11].into_iter()), Err(SqsError::TooManyEntriesInBatchRequest(11))));
-        assert!(matches!(check_ids(["a", "a"].into_iter()), Err(SqsError::BatchEntryIdsNotDistinct(_))));
-        assert!(matches!(check_ids(["a b"].into_iter()), Err(SqsError::InvalidBatchEntryId(_))));
+        assert!(check_ids(["a", "b-1_"].into_iter(), "E").is_ok());
+        assert!(matches!(check_ids([].into_iter(), "E"), Err(SqsError::EmptyBatchRequest("E"))));
+        assert!(matches!(check_ids(["a"; 11].into_iter(), "E"), Err(SqsError::TooManyEntriesInBatchRequest(11))));
+        assert!(matches!(check_ids(["a", "a"].into_iter(), "E"), Err(SqsError::BatchEntryIdsNotDistinct(_))));
+        assert!(matches!(check_ids(["a b"].into_iter(), "E"), Err(SqsError::InvalidBatchEntryId)));
     }
 }

@@ -1,52 +1,72 @@
-//! What SQS refuses, and under which names it says so.
+//! What SQS refuses, under the names and in the words that it has for it: programs and their tests look at both.
+
+use std::ops::RangeInclusive;
 
 use http::StatusCode;
 
 use crate::{store::StoreError, wire::Fault};
 
+/// What a visibility timeout must be.
+pub(super) const VISIBILITY_RANGE: &str = "VisibilityTimeout must be an integer between 0 and 43200.";
+
 /// An error of SQS.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqsError {
-    #[error("the specified queue {0:?} does not exist")]
+    #[error("The specified queue does not exist.")]
     QueueDoesNotExist(String),
-    #[error("a queue named {name} already exists with another value of the attribute {attribute}")]
-    QueueNameExists { name: String, attribute: String },
-    #[error("{0:?} is not the URL of a queue of this endpoint: it looks like http://HOST:PORT/ACCOUNT/NAME")]
+    #[error("A queue already exists with the same name and a different value for attribute {attribute}")]
+    QueueNameExists { attribute: String },
+    #[error("The address {0} is not valid for this endpoint: a queue's URL looks like http://HOST:PORT/ACCOUNT/NAME.")]
     InvalidAddress(String),
-    #[error("unknown attribute {0}")]
+    #[error("Unknown Attribute {0}.")]
     InvalidAttributeName(String),
-    #[error("invalid value for the parameter {attribute}: {reason}")]
+    #[error(
+        "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
+    )]
+    TwoEncryptions,
+    #[error("Invalid value for the parameter {attribute}. Reason: {reason}")]
     InvalidAttributeValue { attribute: String, reason: String },
-    #[error("value {value} for parameter {parameter} is invalid. Reason: {reason}")]
+    #[error("Value {value} for parameter {parameter} is invalid. Reason: {reason}")]
     InvalidParameter { parameter: &'static str, value: String, reason: String },
-    #[error("the request must contain the parameter {0}")]
+    /// A parameter's value is wrong in a way that has a sentence of its own.
+    #[error("{0}")]
+    InvalidValue(String),
+    #[error("The request must contain the parameter {0}.")]
     MissingParameter(&'static str),
     #[error(
-        "the message has characters outside the allowed set (#x9, #xA, #xD, #x20 to #xD7FF, #xE000 to #xFFFD, #x10000 to #x10FFFF)"
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
     )]
     InvalidMessageContents,
-    #[error("the input receipt handle {0:?} is not a valid receipt handle of this queue")]
+    #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
     ReceiptHandleIsInvalid(String),
-    #[error("the message is not in flight: it was deleted, received again, or its visibility timeout is over")]
+    #[error("The specified message isn't in flight.")]
     MessageNotInflight,
-    #[error("there should be at least one entry in the request")]
-    EmptyBatchRequest,
-    #[error("the maximum number of entries per request is 10, and this one has {0}")]
+    #[error("There should be at least one {0} in the request.")]
+    EmptyBatchRequest(&'static str),
+    #[error("Maximum number of entries per request are 10. You have sent {0}.")]
     TooManyEntriesInBatchRequest(usize),
-    #[error("the entry id {0:?} is used twice")]
+    #[error("Id {0} repeated.")]
     BatchEntryIdsNotDistinct(String),
-    #[error("the entry id {0:?} is not valid: 1 to 80 letters, digits, hyphens and underscores")]
-    InvalidBatchEntryId(String),
-    #[error("the messages of a batch cannot be longer than {limit} bytes together, and these have {size}")]
+    #[error(
+        "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."
+    )]
+    InvalidBatchEntryId,
+    #[error("Batch requests cannot be longer than {limit} bytes. You have sent {size} bytes.")]
     BatchRequestTooLong { limit: usize, size: usize },
-    #[error("{0}")]
-    UnsupportedOperation(String),
+    #[error("Too many messages of the queue {0} are in flight: delete what is done, or receive less at once.")]
+    OverLimit(String),
     #[error("{0}")]
     ResourceNotFound(String),
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl SqsError {
+    pub(super) fn invalid(parameter: &'static str, value: impl Into<String>, reason: impl Into<String>) -> Self {
+        SqsError::InvalidParameter { parameter, value: value.into(), reason: reason.into() }
+    }
 }
 
 impl From<rusqlite::Error> for SqsError {
@@ -58,54 +78,70 @@ impl From<rusqlite::Error> for SqsError {
 impl From<SqsError> for Fault {
     fn from(error: SqsError) -> Self {
         let message = error.to_string();
-        let (shape, code) = match error {
+        let (shape, code, status) = match error {
             SqsError::QueueDoesNotExist(_) => {
-                ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+                ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400)
             }
-            SqsError::QueueNameExists { .. } => ("com.amazonaws.sqs#QueueNameExists", "QueueAlreadyExists"),
-            SqsError::InvalidAddress(_) => ("com.amazonaws.sqs#InvalidAddress", "InvalidAddress"),
-            SqsError::InvalidAttributeName(_) => ("com.amazonaws.sqs#InvalidAttributeName", "InvalidAttributeName"),
+            SqsError::QueueNameExists { .. } => ("com.amazonaws.sqs#QueueNameExists", "QueueAlreadyExists", 400),
+            SqsError::InvalidAddress(_) => ("com.amazonaws.sqs#InvalidAddress", "InvalidAddress", 400),
+            SqsError::InvalidAttributeName(_) | SqsError::TwoEncryptions => {
+                ("com.amazonaws.sqs#InvalidAttributeName", "InvalidAttributeName", 400)
+            }
             SqsError::InvalidAttributeValue { .. } => {
-                ("com.amazonaws.sqs#InvalidAttributeValue", "InvalidAttributeValue")
+                ("com.amazonaws.sqs#InvalidAttributeValue", "InvalidAttributeValue", 400)
             }
-            SqsError::InvalidParameter { .. } => {
-                ("com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue")
+            SqsError::InvalidParameter { .. } | SqsError::InvalidValue(_) => {
+                ("com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue", 400)
             }
             SqsError::MissingParameter(_) => {
-                ("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter")
+                ("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter", 400)
             }
-            SqsError::InvalidMessageContents => ("com.amazonaws.sqs#InvalidMessageContents", "InvalidMessageContents"),
+            SqsError::InvalidMessageContents => {
+                ("com.amazonaws.sqs#InvalidMessageContents", "InvalidMessageContents", 400)
+            }
             SqsError::ReceiptHandleIsInvalid(_) => {
-                ("com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid")
+                ("com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 400)
             }
             SqsError::MessageNotInflight => {
-                ("com.amazonaws.sqs#MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight")
+                ("com.amazonaws.sqs#MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", 400)
             }
-            SqsError::EmptyBatchRequest => {
-                ("com.amazonaws.sqs#EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest")
+            SqsError::EmptyBatchRequest(_) => {
+                ("com.amazonaws.sqs#EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400)
             }
             SqsError::TooManyEntriesInBatchRequest(_) => (
                 "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
                 "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+                400,
             ),
             SqsError::BatchEntryIdsNotDistinct(_) => {
-                ("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+                ("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400)
             }
-            SqsError::InvalidBatchEntryId(_) => {
-                ("com.amazonaws.sqs#InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId")
+            SqsError::InvalidBatchEntryId => {
+                ("com.amazonaws.sqs#InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", 400)
             }
             SqsError::BatchRequestTooLong { .. } => {
-                ("com.amazonaws.sqs#BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong")
+                ("com.amazonaws.sqs#BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400)
             }
-            SqsError::UnsupportedOperation(_) => {
-                ("com.amazonaws.sqs#UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation")
-            }
+            SqsError::OverLimit(_) => ("com.amazonaws.sqs#OverLimit", "OverLimit", 400),
             SqsError::ResourceNotFound(_) => {
-                ("com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException")
+                ("com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException", 404)
             }
             SqsError::Fault(fault) => return fault,
             SqsError::Store(error) => return Fault::internal(&error.to_string()),
         };
-        Fault::new(shape, code, StatusCode::BAD_REQUEST, message)
+        Fault::new(shape, code, StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message)
+    }
+}
+
+/// Checks that a number, where it is given, is in its range.
+pub(super) fn within(
+    parameter: &'static str,
+    value: Option<i64>,
+    range: RangeInclusive<i64>,
+    reason: &str,
+) -> Result<Option<i64>, SqsError> {
+    match value {
+        Some(value) if !range.contains(&value) => Err(SqsError::invalid(parameter, value.to_string(), reason)),
+        _ => Ok(value),
     }
 }

@@ -13,9 +13,9 @@ use super::{
     Sqs,
     attributes::MAX_VISIBILITY,
     batch::{self, BatchOutput, Succeeded},
-    error::SqsError,
+    error::{SqsError, VISIBILITY_RANGE, within},
+    fifo,
     receipt::Receipt,
-    receive::within,
     rows::{Queue, existing_queue},
 };
 
@@ -55,9 +55,10 @@ struct HandleEntry {
 impl Sqs {
     pub(super) async fn delete_message(&self, input: DeleteMessage) -> Result<(), SqsError> {
         let name = self.queue_of(&input.queue_url)?;
+        let now = self.clock.now();
         let delete_one = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
-            delete(unit, &queue, &input.receipt_handle)
+            delete(unit, &queue, &input.receipt_handle, now)
         };
         self.store.write(delete_one).await
     }
@@ -73,12 +74,16 @@ impl Sqs {
     }
 
     pub(super) async fn delete_batch(&self, input: HandleBatch) -> Result<BatchOutput<Succeeded>, SqsError> {
-        self.each_handle(input, |unit, queue, entry| delete(unit, queue, &entry.receipt_handle)).await
+        let now = self.clock.now();
+        self.each_handle(input, "DeleteMessageBatchRequestEntry", move |unit, queue, entry| {
+            delete(unit, queue, &entry.receipt_handle, now)
+        })
+        .await
     }
 
     pub(super) async fn change_visibility_batch(&self, input: HandleBatch) -> Result<BatchOutput<Succeeded>, SqsError> {
         let now = self.clock.now();
-        self.each_handle(input, move |unit, queue, entry| {
+        self.each_handle(input, "ChangeMessageVisibilityBatchRequestEntry", move |unit, queue, entry| {
             hide(unit, queue, &entry.receipt_handle, entry.visibility_timeout, now)
         })
         .await
@@ -87,10 +92,11 @@ impl Sqs {
     async fn each_handle(
         &self,
         input: HandleBatch,
+        entry_name: &'static str,
         change: impl Fn(&mut Unit<'_>, &Queue, &HandleEntry) -> Result<(), SqsError> + Send + 'static,
     ) -> Result<BatchOutput<Succeeded>, SqsError> {
         let name = self.queue_of(&input.queue_url)?;
-        batch::check_ids(input.entries.iter().map(|entry| entry.id.as_str()))?;
+        batch::check_ids(input.entries.iter().map(|entry| entry.id.as_str()), entry_name)?;
         let change_each = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
             let mut output = BatchOutput::new();
@@ -105,12 +111,30 @@ impl Sqs {
 }
 
 /// Deletes the message of a handle. An older handle than the last deletes nothing and is no error, as is one of a message that
-/// is gone.
-fn delete(unit: &Unit<'_>, queue: &Queue, handle: &str) -> Result<(), SqsError> {
+/// is gone; but a queue that keeps an order refuses a handle whose time is over, since the message may be with someone else.
+pub(super) fn delete(unit: &mut Unit<'_>, queue: &Queue, handle: &str, now: Millis) -> Result<(), SqsError> {
     let receipt = decode(handle, queue)?;
-    let sql = "DELETE FROM message WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3";
-    unit.connection().prepare_cached(sql)?.execute(params![receipt.message, queue.id, receipt.nonce])?;
-    Ok(())
+    if !queue.is_fifo() {
+        let sql = "DELETE FROM message WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3";
+        unit.connection().prepare_cached(sql)?.execute(params![receipt.message, queue.id, receipt.nonce])?;
+        return Ok(());
+    }
+    let sql =
+        "SELECT group_id, ifnull(receipt = ?3, 0) AND visible_ms > ?4 FROM message WHERE id = ?1 AND queue_id = ?2";
+    let fields = params![receipt.message, queue.id, receipt.nonce, now];
+    let found: Option<(String, bool)> =
+        unit.connection().prepare_cached(sql)?.query_row(fields, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match found {
+        None => Ok(()),
+        Some((_, false)) => Err(SqsError::invalid("ReceiptHandle", handle, "The receipt handle has expired.")),
+        Some((group, true)) => {
+            unit.connection().prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([receipt.message])?;
+            fifo::settle(unit.connection(), queue.id, [&group])?;
+            // The rest of the group may be received now.
+            unit.wake(queue.id);
+            Ok(())
+        }
+    }
 }
 
 /// Hides the message of a handle for `timeout` seconds from now.
@@ -122,26 +146,35 @@ pub(super) fn hide(
     now: Millis,
 ) -> Result<(), SqsError> {
     let receipt = decode(handle, queue)?;
-    let timeout = within("VisibilityTimeout", timeout, 0, MAX_VISIBILITY)?;
+    let timeout = within("VisibilityTimeout", timeout, 0..=MAX_VISIBILITY, VISIBILITY_RANGE)?;
     let timeout = timeout.ok_or(SqsError::MissingParameter("VisibilityTimeout"))?;
-    let received: Millis = unit
+    let sql = "SELECT received_ms, ifnull(receipt = ?3, 0) AND visible_ms > ?4, group_id FROM message \
+               WHERE id = ?1 AND queue_id = ?2";
+    let found: Option<(Option<Millis>, bool, Option<String>)> = unit
         .connection()
-        .prepare_cached(
-            "SELECT received_ms FROM message WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3 AND visible_ms > ?4",
-        )?
-        .query_row(params![receipt.message, queue.id, receipt.nonce, now], |row| row.get(0))
-        .optional()?
-        .ok_or(SqsError::MessageNotInflight)?;
+        .prepare_cached(sql)?
+        .query_row(params![receipt.message, queue.id, receipt.nonce, now], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let (received, group) = match found {
+        Some((Some(received), true, group)) => (received, group),
+        Some(_) => return Err(SqsError::MessageNotInflight),
+        None => {
+            let reason = "Message does not exist or is not available for visibility timeout change.";
+            return Err(SqsError::invalid("ReceiptHandle", handle, reason));
+        }
+    };
     let hidden_until = now + timeout * SECOND;
     if hidden_until - received > MAX_VISIBILITY * SECOND {
-        return Err(SqsError::InvalidParameter {
-            parameter: "VisibilityTimeout",
-            value: timeout.to_string(),
-            reason: format!("a message may stay hidden for {MAX_VISIBILITY} seconds in all since it was received"),
-        });
+        let reason = format!("Total VisibilityTimeout for the message is beyond the limit [{MAX_VISIBILITY} seconds]");
+        return Err(SqsError::invalid("VisibilityTimeout", timeout.to_string(), reason));
     }
     let sql = "UPDATE message SET visible_ms = ?2 WHERE id = ?1";
     unit.connection().prepare_cached(sql)?.execute(params![receipt.message, hidden_until])?;
+    if queue.is_fifo() {
+        fifo::settle(unit.connection(), queue.id, &group)?;
+    }
     // Whoever waits must reckon with the new time, whether it is sooner or later.
     unit.wake(queue.id);
     Ok(())

@@ -43,56 +43,75 @@ impl AttributeValue {
     }
 
     fn check(&self, name: &str) -> Result<(), String> {
+        if self.data_type.is_empty() {
+            return Err(format!("The message attribute '{name}' must contain a non-empty message attribute type."));
+        }
         let kind = self.basic_type();
-        let value = match kind {
-            "String" | "Number" => self.string_value.as_deref(),
-            "Binary" => self.binary_value.as_deref(),
-            _ => {
-                return Err(format!(
-                    "the type {:?} is not String, Number or Binary, with or without a label",
-                    self.data_type
-                ));
+        if !["String", "Number", "Binary"].contains(&kind) {
+            return Err(format!(
+                "The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes \
+                 is Binary, Number, and String."
+            ));
+        }
+        if self.data_type.len() > MAX_NAME {
+            return Err(format!("The message attribute '{name}' has a type longer than {MAX_NAME} bytes."));
+        }
+        let value = if kind == "Binary" { self.binary_value.as_deref() } else { self.string_value.as_deref() };
+        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
+            format!("The message attribute '{name}' must contain a non-empty message attribute value for message attribute type '{kind}'.")
+        })?;
+        match kind {
+            "Number" if !is_number(value) => {
+                Err(format!("Can't cast the value of message (user) attribute '{name}' to a number."))
             }
-        };
-        let value = value.filter(|value| !value.is_empty());
-        let value = value
-            .ok_or_else(|| format!("the attribute {name:?} of type {kind} must have a value that is not empty"))?;
-        let valid = match kind {
-            "Number" => value.trim().parse::<f64>().is_ok_and(f64::is_finite),
-            "Binary" => BASE64_STANDARD.decode(value).is_ok(),
-            _ => value.chars().all(is_allowed),
-        };
-        if valid { Ok(()) } else { Err(format!("the value of {name:?} is not a valid {kind}")) }
+            "Binary" if BASE64_STANDARD.decode(value).is_err() => {
+                Err(format!("The value of the message attribute '{name}' is not base64."))
+            }
+            "String" if !value.chars().all(is_allowed) => Err(SqsError::InvalidMessageContents.to_string()),
+            _ => Ok(()),
+        }
     }
+}
+
+fn is_number(value: &str) -> bool {
+    // `inf` and `NaN` are numbers for the parser.
+    value.trim().parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// Checks attributes on their way in.
 pub(crate) fn check_attributes(attributes: &MessageAttributes) -> Result<(), SqsError> {
-    let invalid = |reason| SqsError::InvalidParameter { parameter: "MessageAttributes", value: String::new(), reason };
     if attributes.len() > MAX_ATTRIBUTES {
-        return Err(invalid(format!(
-            "a message has at most {MAX_ATTRIBUTES} attributes, and this one has {}",
-            attributes.len()
+        let count = attributes.len();
+        return Err(SqsError::InvalidValue(format!(
+            "Number of message attributes [{count}] exceeds the allowed maximum [{MAX_ATTRIBUTES}]."
         )));
     }
     for (name, value) in attributes {
-        if !is_attribute_name(name) {
-            return Err(invalid(format!("{name:?} is not a valid attribute name")));
-        }
-        value.check(name).map_err(invalid)?;
+        check_attribute_name(name).map_err(|reason| SqsError::InvalidValue(reason.into()))?;
+        value.check(name).map_err(SqsError::InvalidValue)?;
     }
     Ok(())
 }
 
-fn is_attribute_name(name: &str) -> bool {
+fn check_attribute_name(name: &str) -> Result<(), &'static str> {
     let lower = name.to_ascii_lowercase();
-    (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
-        && !lower.starts_with("aws.")
-        && !lower.starts_with("amazon.")
+    if !(1..=MAX_NAME).contains(&name.len()) {
+        return Err("Message (user) attribute names must be shorter than 256 Bytes");
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
+        return Err(
+            "Message (user) attributes name can only contain upper and lower score characters, digits, periods, \
+                    hyphens and underscores. ",
+        );
+    }
+    if name.starts_with('.') || name.ends_with('.') || lower.starts_with("aws.") || lower.starts_with("amazon.") {
+        return Err("You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are \
+                    reserved for internal use. Additionally, they cannot start or end with '.'.");
+    }
+    if name.contains("..") {
+        return Err("Message (user) attribute names cannot contain successive '.'.");
+    }
+    Ok(())
 }
 
 /// Checks the characters of a body.

@@ -1,4 +1,4 @@
-//! SQS: standard queues.
+//! SQS: standard queues, and those that keep an order.
 //!
 //! Operations take decoded parameters and the time, and run as units of work of the store; nothing here knows a protocol or a
 //! socket. What AWS only does to spread load (refusing a queue's name for a minute after its deletion, or a second purge in a
@@ -7,6 +7,7 @@
 mod attributes;
 mod batch;
 mod error;
+pub(crate) mod fifo;
 mod handles;
 mod message;
 mod moves;
@@ -17,6 +18,7 @@ mod receive;
 mod rows;
 mod send;
 mod tags;
+mod take;
 #[cfg(test)]
 mod timing;
 
@@ -170,10 +172,8 @@ mod paging {
     pub(super) fn start(token: Option<&str>) -> Result<String, SqsError> {
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(String::new()) };
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| SqsError::InvalidParameter {
-            parameter: "NextToken",
-            value: token.to_owned(),
-            reason: "it is not a token of this endpoint".into(),
-        })
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| SqsError::invalid("NextToken", token, "It is not a token that this endpoint gave."))
     }
 }

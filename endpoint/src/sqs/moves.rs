@@ -19,8 +19,8 @@ use crate::{
 
 use super::{
     Sqs,
-    error::SqsError,
-    receive::within,
+    error::{SqsError, within},
+    fifo,
     rows::{Queue, find_queue, queues_after},
 };
 
@@ -120,7 +120,8 @@ enum Next {
 
 impl Sqs {
     pub(super) async fn start_move(self: &Arc<Self>, input: StartMove) -> Result<Started, SqsError> {
-        within("MaxNumberOfMessagesPerSecond", input.max_number_of_messages_per_second, 1, 500)?;
+        let rate = input.max_number_of_messages_per_second;
+        within("MaxNumberOfMessagesPerSecond", rate, 1..=500, "Must be between 1 and 500, if provided.")?;
         let (names, now) = (self.names.clone(), self.clock.now());
         let (id, source_arn) = self.store.write(move |unit| start(unit, &names, &input, now)).await?;
         self.drive(id);
@@ -128,11 +129,11 @@ impl Sqs {
     }
 
     pub(super) async fn list_moves(&self, input: ListMoves) -> Result<Moves, SqsError> {
-        let limit = within("MaxResults", input.max_results, 1, 10)?.unwrap_or(1);
-        let name =
-            self.names.queue_in_arn(&input.source_arn).ok_or_else(|| no_such_queue(&input.source_arn))?.to_owned();
+        let limit =
+            within("MaxResults", input.max_results, 1..=10, "Must be between 1 and 10, if provided.")?.unwrap_or(1);
+        let names = self.names.clone();
         let list = move |connection: &rusqlite::Connection| {
-            let queue = find_queue(connection, &name)?.ok_or_else(|| no_such_queue(&name))?;
+            let queue = queue_of(connection, &names, SOURCE, &input.source_arn)?;
             let sql = format!("SELECT {COLUMNS} FROM move_task WHERE source_id = ?1 ORDER BY id DESC LIMIT ?2");
             let mut statement = connection.prepare_cached(&sql)?;
             let results = statement.query_map([queue.id, limit], task)?.collect::<Result<_, _>>()?;
@@ -142,16 +143,21 @@ impl Sqs {
     }
 
     pub(super) async fn cancel_move(&self, input: CancelMove) -> Result<Cancelled, SqsError> {
-        let unknown =
-            || SqsError::ResourceNotFound(format!("there is no running task with the handle {:?}", input.task_handle));
         let handle = BASE64_STANDARD.decode(&input.task_handle).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let id: Option<i64> = handle.as_deref().and_then(|handle| handle.split_once('/')?.0.parse().ok());
-        let id = id.ok_or_else(unknown)?;
-        let cancel = move |unit: &mut Unit<'_>| {
-            let sql = "UPDATE move_task SET status = 'CANCELLED' WHERE id = ?1 AND status = 'RUNNING' RETURNING moved";
-            Ok::<_, SqsError>(unit.connection().prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
+        let parts = handle.as_deref().and_then(|handle| handle.split_once('/'));
+        let Some((id, arn)) = parts.map(|(id, arn)| (id.parse::<i64>().ok(), arn.to_owned())) else {
+            return Err(SqsError::InvalidValue("Value for parameter TaskHandle is invalid.".into()));
         };
-        let moved = self.store.write(cancel).await?.ok_or_else(unknown)?;
+        let names = self.names.clone();
+        let cancel = move |unit: &mut Unit<'_>| {
+            let queue = queue_of(unit.connection(), &names, SOURCE, &arn)?;
+            let sql = "UPDATE move_task SET status = 'CANCELLED' WHERE id = ?1 AND source_id = ?2 AND status = 'RUNNING' \
+                       RETURNING moved";
+            let mut statement = unit.connection().prepare_cached(sql)?;
+            let moved = statement.query_row(params![id, queue.id], |row| row.get(0)).optional()?;
+            moved.ok_or_else(|| SqsError::ResourceNotFound("Task does not exist.".into()))
+        };
+        let moved = self.store.write(cancel).await?;
         Ok(Cancelled { approximate_number_of_messages_moved: moved })
     }
 
@@ -197,31 +203,48 @@ fn handle(id: i64, source_arn: &str) -> String {
     BASE64_STANDARD.encode(format!("{id}/{source_arn}"))
 }
 
-fn no_such_queue(name: &str) -> SqsError {
-    SqsError::ResourceNotFound(format!("the resource {name:?} does not exist"))
+const SOURCE: &str = "SourceArn";
+const DESTINATION: &str = "DestinationArn";
+
+fn queue_of(
+    connection: &rusqlite::Connection,
+    names: &Names,
+    parameter: &'static str,
+    arn: &str,
+) -> Result<Queue, SqsError> {
+    if arn.splitn(6, ':').count() < 6 {
+        return Err(SqsError::InvalidValue(format!(
+            "You must use this format to specify the {parameter}: arn:<partition>:<service>:<region>:<account-id>:<resource-id>"
+        )));
+    }
+    let missing = || {
+        SqsError::ResourceNotFound(format!(
+            "The resource that you specified for the {parameter} parameter doesn't exist."
+        ))
+    };
+    find_queue(connection, names.queue_in_arn(arn).ok_or_else(missing)?)?.ok_or_else(missing)
 }
 
 fn start(unit: &mut Unit<'_>, names: &Names, input: &StartMove, now: Millis) -> Result<(i64, String), SqsError> {
     let connection = unit.connection();
-    let find = |arn: &str| match names.queue_in_arn(arn) {
-        Some(name) => find_queue(connection, name)?.ok_or_else(|| no_such_queue(arn)),
-        None => Err(no_such_queue(arn)),
-    };
-    let source = find(&input.source_arn)?;
+    let source = queue_of(connection, names, SOURCE, &input.source_arn)?;
     let arn = names.queue_arn(&source.name);
     let is_target = |queue: &Queue| queue.attributes.redrive().is_some_and(|redrive| redrive.target_arn == arn);
     if !queues_after(connection, "")?.iter().any(is_target) {
-        return Err(SqsError::UnsupportedOperation(format!(
-            "{} is not the dead-letter queue of any queue",
-            source.name
-        )));
+        return Err(SqsError::InvalidValue("Source queue must be configured as a Dead Letter Queue.".into()));
     }
     if let Some(destination) = input.destination_arn.as_deref() {
-        find(destination)?;
+        let destination = queue_of(connection, names, DESTINATION, destination)?;
+        if destination.is_fifo() != source.is_fifo() {
+            return Err(SqsError::InvalidValue("Source queue and destination queue must be of the same type.".into()));
+        }
     }
     let running = "SELECT count(*) FROM move_task WHERE source_id = ?1 AND status = 'RUNNING'";
     if connection.prepare_cached(running)?.query_row([source.id], |row| row.get::<_, i64>(0))? > 0 {
-        return Err(SqsError::UnsupportedOperation(format!("there is already a task running for {}", source.name)));
+        return Err(SqsError::InvalidValue(
+            "There is already a task running. Only one active task is allowed for a source queue arn at a given time."
+                .into(),
+        ));
     }
     let there = "SELECT count(*), ifnull(max(id), 0) FROM message WHERE queue_id = ?1";
     let (to_move, last_id): (i64, i64) =
@@ -247,7 +270,7 @@ fn step(unit: &mut Unit<'_>, names: &Names, id: i64, now: Millis) -> Result<Next
     let Some(task) = connection.prepare_cached(&sql)?.query_row([id], task).optional()? else { return Ok(Next::Ended) };
     let limit = task.max_number_of_messages_per_second.unwrap_or(STEP).min(STEP);
     let due = "SELECT id, dead_letter_from FROM message \
-               WHERE queue_id = (SELECT source_id FROM move_task WHERE id = ?1) AND visible_ms <= ?2 AND id <= ?3 LIMIT ?4";
+               WHERE queue_id = (SELECT source_id FROM move_task WHERE id = ?1) AND visible_ms <= ?2 AND id <= ?3 ORDER BY id LIMIT ?4";
     let messages = connection
         .prepare_cached(due)?
         .query_map(params![id, now, task.last_id, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -269,12 +292,22 @@ fn step(unit: &mut Unit<'_>, names: &Names, id: i64, now: Millis) -> Result<Next
     Ok(if task.max_number_of_messages_per_second.is_some() { Next::Pause } else { Next::Again })
 }
 
-/// A moved message is a new one: another id, sent now, never received.
+/// A moved message is a new one: another id, sent now, never received, behind all that its queue has.
 fn resend(unit: &mut Unit<'_>, message: i64, target: &Queue, now: Millis) -> Result<(), SqsError> {
-    let sql = "UPDATE message SET queue_id = ?2, message_id = ?3, sent_ms = ?4, visible_ms = ?4, receive_count = 0, \
-               first_received_ms = NULL, received_ms = NULL, receipt = NULL, dead_letter_from = NULL WHERE id = ?1";
+    let connection = unit.connection();
+    let sql = "INSERT INTO message (queue_id, message_id, body, attributes, trace_header, sender, sent_ms, visible_ms, \
+               group_id, dedup_id) \
+               SELECT ?2, ?3, body, attributes, trace_header, sender, ?4, ?4, group_id, dedup_id FROM message WHERE id = ?1";
     let fields = params![message, target.id, Uuid::new_v4().to_string(), now];
-    unit.connection().prepare_cached(sql)?.execute(fields)?;
+    connection.prepare_cached(sql)?.execute(fields)?;
+    let moved = connection.last_insert_rowid();
+    let sql = "DELETE FROM message WHERE id = ?1 RETURNING queue_id, group_id";
+    let (source, group): (i64, Option<String>) =
+        connection.prepare_cached(sql)?.query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if target.is_fifo() {
+        fifo::settle(connection, source, &group)?;
+        fifo::joined(connection, target.id, group.as_deref().unwrap_or_default(), moved)?;
+    }
     unit.wake(target.id);
     Ok(())
 }

@@ -44,12 +44,13 @@ impl Sqs {
             let mut policy = parsed(queue.attributes.policy(), &arn);
             let statements = statements(&mut policy);
             if statements.iter().any(|statement| statement["Sid"] == input.label.as_str()) {
-                return Err(invalid("Label", &input.label, "it is already used in the policy"));
+                return Err(SqsError::invalid("Label", &input.label, "Already exists."));
             }
-            let principals: Vec<String> = input.accounts.iter().map(|id| format!("arn:aws:iam::{id}:root")).collect();
-            let actions: Vec<String> = input.actions.iter().map(|action| format!("SQS:{action}")).collect();
+            let principals = input.accounts.iter().map(|id| format!("arn:aws:iam::{id}:root")).collect();
+            let actions = input.actions.iter().map(|action| format!("SQS:{action}")).collect();
             statements.push(json!({
-                "Sid": input.label, "Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": arn,
+                "Sid": input.label, "Effect": "Allow", "Principal": {"AWS": one_or_list(principals)},
+                "Action": one_or_list(actions), "Resource": arn,
             }));
             queue.attributes.set_policy(Some(policy.to_string()));
             Ok(())
@@ -66,7 +67,7 @@ impl Sqs {
             let before = statements.len();
             statements.retain(|statement| statement["Sid"] != input.label.as_str());
             if statements.len() == before {
-                return Err(invalid("Label", &input.label, "the policy has no statement of that label"));
+                return Err(SqsError::invalid("Label", &input.label, "can't find label."));
             }
             let policy = if statements.is_empty() { None } else { Some(policy.to_string()) };
             queue.attributes.set_policy(policy);
@@ -87,14 +88,18 @@ fn check(input: &AddPermission) -> Result<(), SqsError> {
         return Err(SqsError::MissingParameter("Actions"));
     }
     match input.actions.iter().find(|action| !ACTIONS.contains(&action.as_str())) {
-        Some(unknown) => Err(invalid("Actions", unknown, "it is not an action that can be permitted")),
+        Some(unknown) => Err(SqsError::invalid(
+            "ActionName",
+            format!("SQS:{unknown}"),
+            "Please refer to the appropriate WSDL for a list of valid actions. ",
+        )),
         None => Ok(()),
     }
 }
 
 fn parsed(policy: Option<&str>, arn: &str) -> Value {
     let stored = policy.and_then(|policy| serde_json::from_str(policy).ok()).filter(Value::is_object);
-    stored.unwrap_or_else(|| json!({"Version": "2012-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []}))
+    stored.unwrap_or_else(|| json!({"Version": "2008-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []}))
 }
 
 /// The policy's statements; a single one may stand without its list.
@@ -107,6 +112,7 @@ fn statements(policy: &mut Value) -> &mut Vec<Value> {
     statement.as_array_mut().expect("it was made an array just before")
 }
 
-fn invalid(parameter: &'static str, value: &str, reason: &str) -> SqsError {
-    SqsError::InvalidParameter { parameter, value: value.to_owned(), reason: reason.to_owned() }
+/// A policy has a single value without a list.
+fn one_or_list(mut values: Vec<String>) -> Value {
+    if values.len() == 1 { json!(values.remove(0)) } else { json!(values) }
 }

@@ -15,13 +15,14 @@ use super::{
     Sqs,
     attributes::{self, AttributeMap, COMPUTED, QueueAttributes},
     error::SqsError,
-    paging,
-    rows::{self, Queue, counts, existing_queue, queues_after, save_queue},
+    fifo, paging,
+    rows::{self, FIFO_SUFFIX, Queue, counts, existing_queue, queues_after, save_queue},
 };
 
 const MAX_NAME: usize = 80;
-/// What the name of a queue that keeps an order ends with.
-const FIFO_SUFFIX: &str = ".fifo";
+const NAME_RULE: &str = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+const FIFO_NAME_RULE: &str = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, \
+                              must end with .fifo suffix and be 1 to 80 in length.";
 const MAX_PAGE: usize = 1000;
 
 #[derive(Deserialize)]
@@ -127,6 +128,7 @@ impl Sqs {
         check_name(&input.queue_name)?;
         let queue_url = self.names.queue_url(authority, &input.queue_name);
         let (names, now) = (self.names.clone(), self.clock.now());
+        check_type(&input.queue_name, &input.attributes)?;
         self.store.write(move |unit| create(unit, &names, input, now)).await?;
         Ok(QueueUrl { queue_url })
     }
@@ -182,6 +184,7 @@ impl Sqs {
         let name = self.queue_of(&input.queue_url)?;
         let delete = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
+            fifo::forget(unit.connection(), fifo::Owner::Queue(queue.id))?;
             unit.connection().prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([queue.id])?;
             // Whoever waits there learns that the queue is gone.
             unit.wake(queue.id);
@@ -194,7 +197,9 @@ impl Sqs {
         let name = self.queue_of(&input.queue_url)?;
         let purge = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
-            unit.connection().prepare_cached("DELETE FROM message WHERE queue_id = ?1")?.execute([queue.id])?;
+            rows::purge(unit.connection(), queue.id)?;
+            // A purged group no longer holds anybody up, and whoever waits reckoned with the messages that were there.
+            unit.wake(queue.id);
             Ok(())
         };
         self.store.write(purge).await
@@ -223,7 +228,8 @@ impl Sqs {
         let (names, now) = (self.names.clone(), self.clock.now());
         let set = move |unit: &mut Unit<'_>| {
             let mut queue = existing_queue(unit.connection(), &name)?;
-            queue.attributes.set(&input.attributes)?;
+            let fifo = queue.is_fifo();
+            queue.attributes.set(&input.attributes, fifo)?;
             if input.attributes.contains_key(attributes::REDRIVE) {
                 check_dead_letter_queue(unit, &names, &queue.name, &queue.attributes)?;
             }
@@ -237,13 +243,13 @@ impl Sqs {
 
 fn create(unit: &mut Unit<'_>, names: &Names, input: CreateQueue, now: Millis) -> Result<(), SqsError> {
     if let Some(queue) = rows::find_queue(unit.connection(), &input.queue_name)? {
-        return match queue.attributes.first_difference(&input.attributes)? {
+        return match queue.attributes.first_difference(&input.attributes, queue.is_fifo())? {
             None => Ok(()),
-            Some(attribute) => Err(SqsError::QueueNameExists { name: queue.name, attribute }),
+            Some(attribute) => Err(SqsError::QueueNameExists { attribute }),
         };
     }
     let mut attributes = QueueAttributes::default();
-    attributes.set(&input.attributes)?;
+    attributes.set(&input.attributes, input.queue_name.ends_with(FIFO_SUFFIX))?;
     check_dead_letter_queue(unit, names, &input.queue_name, &attributes)?;
     let mut tags = input.tags;
     tags.extend(input.lowercase_tags);
@@ -260,18 +266,19 @@ fn check_dead_letter_queue(
     attributes: &QueueAttributes,
 ) -> Result<(), SqsError> {
     let Some(redrive) = attributes.redrive() else { return Ok(()) };
-    let invalid = |reason: &str| SqsError::InvalidParameter {
-        parameter: "RedrivePolicy",
-        value: redrive.target_arn.clone(),
-        reason: reason.to_owned(),
-    };
-    let target = names
-        .queue_in_arn(&redrive.target_arn)
-        .ok_or_else(|| invalid("it is not the ARN of a queue of this account"))?;
-    let target = rows::find_queue(unit.connection(), target)?
-        .ok_or_else(|| invalid("the dead-letter target does not exist or is unavailable: create it first"))?;
+    let policy = attributes.get(attributes::REDRIVE).unwrap_or_default();
+    let invalid = |reason: &str| SqsError::invalid(attributes::REDRIVE, &policy, reason);
+    let target =
+        names.queue_in_arn(&redrive.target_arn).ok_or_else(|| invalid("Invalid value for deadLetterTargetArn."))?;
+    let target = rows::find_queue(unit.connection(), target)?;
+    let target = target.ok_or_else(|| invalid("Dead letter target does not exist."))?;
+    if target.is_fifo() != name.ends_with(FIFO_SUFFIX) {
+        return Err(invalid("Dead-letter queue must be same type of queue as the source."));
+    }
     if !target.attributes.admits_dead_letters_of(&names.queue_arn(name)) {
-        return Err(invalid("the RedriveAllowPolicy of the dead-letter target does not permit this queue as a source"));
+        return Err(invalid(
+            "The RedriveAllowPolicy of the dead letter target does not permit this queue as a source.",
+        ));
     }
     Ok(())
 }
@@ -291,26 +298,29 @@ fn described(queue: &Queue, counts: rows::Counts, arn: String) -> AttributeMap {
 }
 
 fn check_name(name: &str) -> Result<(), SqsError> {
-    let invalid = |reason: &str| SqsError::InvalidParameter {
-        parameter: "QueueName",
-        value: name.to_owned(),
-        reason: reason.to_owned(),
-    };
     if name.is_empty() {
         return Err(SqsError::MissingParameter("QueueName"));
     }
-    if name.strip_suffix(FIFO_SUFFIX).is_some() {
-        return Err(invalid("FIFO queues are not offered by this endpoint: choose a name without .fifo"));
+    let plain = name.strip_suffix(FIFO_SUFFIX).unwrap_or(name);
+    let valid = name.len() <= MAX_NAME
+        && !plain.is_empty()
+        && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if valid { Ok(()) } else { Err(SqsError::InvalidValue(NAME_RULE.into())) }
+}
+
+/// The suffix of the name and the attribute must say the same.
+fn check_type(name: &str, attributes: &AttributeMap) -> Result<(), SqsError> {
+    let wanted = attributes.get("FifoQueue").is_some_and(|value| value == "true");
+    match (name.ends_with(FIFO_SUFFIX), wanted) {
+        (false, true) => Err(SqsError::InvalidValue(FIFO_NAME_RULE.into())),
+        (true, false) => Err(SqsError::InvalidValue(NAME_RULE.into())),
+        _ => Ok(()),
     }
-    let valid = name.len() <= MAX_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if valid { Ok(()) } else { Err(invalid("it must have 1 to 80 letters, digits, hyphens and underscores")) }
 }
 
 fn page_size(max: Option<i64>) -> Result<usize, SqsError> {
     let Some(max) = max else { return Ok(MAX_PAGE) };
-    usize::try_from(max).ok().filter(|max| (1..=MAX_PAGE).contains(max)).ok_or_else(|| SqsError::InvalidParameter {
-        parameter: "MaxResults",
-        value: max.to_string(),
-        reason: "it must be between 1 and 1000".into(),
+    usize::try_from(max).ok().filter(|max| (1..=MAX_PAGE).contains(max)).ok_or_else(|| {
+        SqsError::invalid("MaxResults", max.to_string(), "MaxResults must be an integer between 1 and 1000.")
     })
 }

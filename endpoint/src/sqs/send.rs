@@ -8,11 +8,14 @@ use super::{
     Sqs,
     attributes::{MAX_DELAY, MAX_MESSAGE},
     batch::{self, BatchOutput},
-    error::SqsError,
+    error::{SqsError, within},
+    fifo::is_id,
     message::{MessageAttributes, check_attributes, check_body, md5_of_attributes, md5_of_body, size},
-    rows::{NewMessage, Queue, enqueue, existing_queue},
+    rows::{Enqueued, NewMessage, Queue, enqueue, existing_queue},
 };
 
+const NOT_FOR_THIS_TYPE: &str = "The request includes a parameter that is not valid for this queue type.";
+const NOT_FOR_THIS_QUEUE: &str = "The request include parameter that is not valid for this queue type.";
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 /// A message as it is sent, alone or in a batch.
@@ -63,6 +66,8 @@ pub(super) struct Accepted {
     md5_of_attributes: Option<String>,
     #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
     md5_of_system_attributes: Option<String>,
+    #[serde(rename = "SequenceNumber", skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
 }
 
 impl Sqs {
@@ -78,11 +83,14 @@ impl Sqs {
 
     pub(super) async fn send_batch(&self, input: SendBatch) -> Result<BatchOutput<Accepted>, SqsError> {
         let name = self.queue_of(&input.queue_url)?;
-        batch::check_ids(input.entries.iter().map(|entry| entry.id.as_str()))?;
+        batch::check_ids(input.entries.iter().map(|entry| entry.id.as_str()), "SendMessageBatchRequestEntry")?;
         check_batch_size(&input.entries)?;
         let (sender, now) = (self.names.account.clone(), self.clock.now());
         let send = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
+            if queue.is_fifo() {
+                input.entries.iter().try_for_each(|entry| entry.message.check_order_of_batch(&queue))?;
+            }
             let mut output = BatchOutput::new();
             for SendEntry { id, message } in input.entries {
                 let outcome = message.put(unit, &queue, Some(id.clone()), sender.clone(), now);
@@ -121,41 +129,93 @@ impl Sent {
             trace_header,
             sender,
             delay: self.delay_seconds,
+            group: self.message_group_id,
+            dedup_id: self.message_deduplication_id,
         };
-        let message_id = enqueue(unit, queue, &message, now)?;
-        Ok(Accepted { id, message_id, md5_of_body, md5_of_attributes, md5_of_system_attributes })
+        let Enqueued { message_id, sequence_number } = enqueue(unit, queue, &message, now)?;
+        Ok(Accepted { id, message_id, md5_of_body, md5_of_attributes, md5_of_system_attributes, sequence_number })
     }
 
     fn check(&self, queue: &Queue) -> Result<(), SqsError> {
-        check_body(&self.message_body)?;
-        check_attributes(&self.message_attributes)?;
-        let invalid = |parameter, value: String, reason: &str| SqsError::InvalidParameter {
-            parameter,
-            value,
-            reason: reason.to_owned(),
-        };
-        if let Some(unknown) = self.message_system_attributes.keys().find(|name| *name != TRACE_HEADER) {
-            return Err(invalid("MessageSystemAttributes", unknown.clone(), "only AWSTraceHeader can be sent"));
-        }
-        if let Some(group) = self.message_deduplication_id.as_ref() {
-            return Err(invalid(
-                "MessageDeduplicationId",
-                group.clone(),
-                "it is for FIFO queues, and this is a standard queue",
-            ));
-        }
-        // A group on a standard queue asks for fair sharing among groups, which is not promised to any one of them.
-        if self.message_group_id.as_ref().is_some_and(|group| group.is_empty() || group.len() > 128) {
-            return Err(invalid("MessageGroupId", String::new(), "it must have 1 to 128 characters"));
-        }
-        if let Some(delay) = self.delay_seconds.filter(|delay| !(0..=MAX_DELAY).contains(delay)) {
-            return Err(invalid("DelaySeconds", delay.to_string(), "it must be between 0 and 900"));
+        if self.message_body.is_empty() {
+            return Err(SqsError::MissingParameter("MessageBody"));
         }
         let (size, limit) = (size(&self.message_body, &self.message_attributes), queue.attributes.maximum_size());
         if size > limit {
-            let reason = format!("the message must be shorter than {limit} bytes, and it has {size}");
-            return Err(invalid("MessageBody", String::new(), &reason));
+            return Err(SqsError::InvalidValue(format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes."
+            )));
         }
-        Ok(())
+        check_body(&self.message_body)?;
+        check_attributes(&self.message_attributes)?;
+        check_system_attributes(&self.message_system_attributes)?;
+        within("DelaySeconds", self.delay_seconds, 0..=MAX_DELAY, "DelaySeconds must be >= 0 and <= 900.")?;
+        check_id("MessageGroupId", self.message_group_id.as_deref())?;
+        check_id("MessageDeduplicationId", self.message_deduplication_id.as_deref())?;
+        if queue.is_fifo() {
+            return self.check_order(queue);
+        }
+        // A group on a standard queue asks for fair sharing among groups, which is not promised to any one of them. An id for
+        // deduplication promises what the queue does not do.
+        match &self.message_deduplication_id {
+            Some(id) => Err(SqsError::invalid("MessageDeduplicationId", id, NOT_FOR_THIS_TYPE)),
+            None => Ok(()),
+        }
+    }
+
+    /// What a queue that keeps an order asks of a message.
+    fn check_order(&self, queue: &Queue) -> Result<(), SqsError> {
+        if self.message_group_id.is_none() {
+            return Err(SqsError::MissingParameter("MessageGroupId"));
+        }
+        self.check_deduplication(queue)?;
+        match self.delay_seconds {
+            // Only the queue as a whole can delay, or the order would be lost. Some clients send a zero.
+            Some(delay) if delay > 0 => Err(SqsError::invalid("DelaySeconds", delay.to_string(), NOT_FOR_THIS_QUEUE)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is missing in one entry refuses the whole batch, and under another code than in a single send.
+    fn check_order_of_batch(&self, queue: &Queue) -> Result<(), SqsError> {
+        self.check_deduplication(queue)?;
+        match self.message_group_id {
+            Some(_) => Ok(()),
+            None => Err(SqsError::InvalidValue(SqsError::MissingParameter("MessageGroupId").to_string())),
+        }
+    }
+
+    fn check_deduplication(&self, queue: &Queue) -> Result<(), SqsError> {
+        if self.message_deduplication_id.is_some() || queue.attributes.deduplicates_by_content() {
+            return Ok(());
+        }
+        Err(SqsError::InvalidValue(
+            "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+                .into(),
+        ))
+    }
+}
+
+fn check_system_attributes(attributes: &MessageAttributes) -> Result<(), SqsError> {
+    if let Some(unknown) = attributes.keys().find(|name| *name != TRACE_HEADER) {
+        let reason = "Message system attribute name must be AWSTraceHeader.";
+        return Err(SqsError::invalid("MessageSystemAttributeName", unknown, reason));
+    }
+    match attributes.get(TRACE_HEADER) {
+        Some(header) if header.basic_type() != "String" || header.string_value.is_none() => {
+            Err(SqsError::invalid("MessageSystemAttributes", TRACE_HEADER, "AWSTraceHeader must be a String."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_id(parameter: &'static str, id: Option<&str>) -> Result<(), SqsError> {
+    match id {
+        Some(id) if !is_id(id) => Err(SqsError::invalid(
+            parameter,
+            id,
+            format!("{parameter} can only include alphanumeric and punctuation characters. 1 to 128 in length."),
+        )),
+        _ => Ok(()),
     }
 }

@@ -41,11 +41,9 @@ impl Sqs {
         self.change(name, move |queue| {
             queue.tags.extend(input.tags);
             if queue.tags.len() > MAX_TAGS {
-                return Err(SqsError::InvalidParameter {
-                    parameter: "Tags",
-                    value: queue.tags.len().to_string(),
-                    reason: format!("a queue has at most {MAX_TAGS} tags"),
-                });
+                return Err(SqsError::InvalidValue(format!(
+                    "Too many tags added for queue: at most {MAX_TAGS} are allowed."
+                )));
             }
             Ok(())
         })

@@ -13,10 +13,9 @@ use super::{
     attributes::{AttributeMap, QueueAttributes, REDRIVE},
     error::SqsError,
     handles::hide,
-    message::MessageAttributes,
     receipt::Receipt,
-    receive::{Request, Taken, give_back, take},
     rows::{Counts, NewMessage, counts, enqueue, existing_queue},
+    take::{Request, Taken, give_back, take},
 };
 
 const START: Millis = 1_000_000_000_000;
@@ -29,20 +28,14 @@ fn names() -> Names {
 fn with_queue(connection: &Connection, name: &str, attributes: &[(&str, &str)]) {
     let given: AttributeMap = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let mut attributes = QueueAttributes::default();
-    attributes.set(&given).unwrap();
+    attributes.set(&given, name.ends_with(".fifo")).unwrap();
     let sql = "INSERT INTO queue (name, created_ms, modified_ms, attributes, tags) VALUES (?1, ?2, ?2, ?3, '{}')";
     connection.execute(sql, rusqlite::params![name, START, Json(&attributes)]).unwrap();
 }
 
 fn send(connection: &Connection, name: &str, delay: Option<i64>, now: Millis) {
     let queue = existing_queue(connection, name).unwrap();
-    let message = NewMessage {
-        body: "x".into(),
-        attributes: MessageAttributes::new(),
-        trace_header: None,
-        sender: "me".into(),
-        delay,
-    };
+    let message = NewMessage { body: "x".into(), sender: "me".into(), delay, ..NewMessage::default() };
     enqueue(&mut Unit::new(connection), &queue, &message, now).unwrap();
 }
 
@@ -104,10 +97,10 @@ fn what_is_given_back_was_never_received() {
     send(&connection, "q", None, START);
     let taken = receive(&connection, "q", START);
     let receipts = [(taken.messages[0].id, taken.messages[0].nonce)];
-    give_back(&mut Unit::new(&connection), taken.queue, &receipts).unwrap();
+    give_back(&mut Unit::new(&connection), taken.queue, false, &receipts).unwrap();
     assert_eq!(receive(&connection, "q", START + 1).messages[0].receive_count, 1);
     // The old receipt gives nothing back any more.
-    give_back(&mut Unit::new(&connection), taken.queue, &receipts).unwrap();
+    give_back(&mut Unit::new(&connection), taken.queue, false, &receipts).unwrap();
     assert!(receive(&connection, "q", START + 2).messages.is_empty());
 }
 

@@ -121,6 +121,7 @@ const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID;
     ",
     S3_VERSIONS,
+    ORDER_AND_DELIVERIES,
 ];
 
 /// Objects get versions and settings, small ones get their bytes beside their row, so that the group's one flush covers them.
@@ -169,6 +170,53 @@ const S3_VERSIONS: &str = r"
         value     TEXT NOT NULL,
         PRIMARY KEY (bucket_id, name)
     ) WITHOUT ROWID;
+    ";
+
+/// Queues and topics that keep an order, and messages on their way to HTTP servers.
+///
+/// A group's row says when its next message may be received, so that a receive never looks through groups that wait: `ready_ms`
+/// is the latest of the times at which its first message and every received one become visible.
+const ORDER_AND_DELIVERIES: &str = r"
+    ALTER TABLE message ADD COLUMN group_id TEXT;
+    ALTER TABLE message ADD COLUMN dedup_id TEXT;
+    CREATE INDEX message_order ON message (queue_id, group_id, id) WHERE group_id IS NOT NULL;
+    CREATE INDEX message_taken ON message (queue_id, group_id, visible_ms) WHERE group_id IS NOT NULL AND receipt IS NOT NULL;
+    CREATE TABLE message_group (
+        queue_id INTEGER NOT NULL REFERENCES queue (id) ON DELETE CASCADE,
+        group_id TEXT NOT NULL,
+        first_id INTEGER NOT NULL,
+        ready_ms INTEGER NOT NULL,
+        PRIMARY KEY (queue_id, group_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX message_group_ready ON message_group (queue_id, ready_ms, first_id);
+    -- What was sent in the last five minutes; `owner` is a queue or a topic by its id, `scope` a group or nothing.
+    CREATE TABLE deduplication (
+        owner      TEXT NOT NULL,
+        scope      TEXT NOT NULL,
+        dedup_id   TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        sequence   INTEGER NOT NULL,
+        sent_ms    INTEGER NOT NULL,
+        PRIMARY KEY (owner, scope, dedup_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX deduplication_age ON deduplication (sent_ms);
+
+    ALTER TABLE topic ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+    -- What confirms a subscription; those by queues need no confirmation and have none.
+    ALTER TABLE subscription ADD COLUMN token TEXT;
+    ALTER TABLE subscription ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+    -- Whether the confirmation was signed, and whether only a signed request may end the subscription.
+    ALTER TABLE subscription ADD COLUMN authenticated INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE subscription ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE delivery (
+        id              INTEGER PRIMARY KEY AUTOINCREMENT,
+        subscription_id INTEGER NOT NULL REFERENCES subscription (id) ON DELETE CASCADE,
+        message         TEXT NOT NULL,
+        attempts        INTEGER NOT NULL DEFAULT 0,
+        due_ms          INTEGER NOT NULL
+    );
+    CREATE INDEX delivery_due ON delivery (due_ms);
+    CREATE INDEX delivery_subscription ON delivery (subscription_id);
     ";
 
 /// Enough for every statement of the crate, so that none is ever compiled twice.

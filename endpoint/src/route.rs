@@ -24,6 +24,8 @@ use crate::{
 const MAX_CALL: usize = 8 * 1024 * 1024;
 
 const SQS_TARGET: &str = "AmazonSQS.";
+/// What links in messages do: confirm a subscription, or end one.
+const LINKED: [&str; 2] = ["ConfirmSubscription", "Unsubscribe"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The services behind the port.
@@ -34,7 +36,7 @@ struct Inner {
     credentials: Credentials,
     clock: SharedClock,
     sqs: Arc<Sqs>,
-    sns: Sns,
+    sns: Arc<Sns>,
     s3: S3Front,
 }
 
@@ -43,7 +45,7 @@ impl Services {
         Services(Arc::new(Inner {
             credentials: config.credentials.clone(),
             sqs: Arc::new(Sqs::new(config, Arc::clone(&store), Arc::clone(&clock))),
-            sns: Sns::new(config, Arc::clone(&store), Arc::clone(&clock)),
+            sns: Arc::new(Sns::new(config, Arc::clone(&store), Arc::clone(&clock))),
             s3: S3Front::new(config, store, Arc::clone(&clock)),
             clock,
         }))
@@ -51,7 +53,7 @@ impl Services {
 
     /// Work that goes on without requests, until the store stops.
     pub(crate) async fn background(&self) {
-        self.0.sqs.background().await;
+        tokio::join!(self.0.sqs.background(), self.0.sns.background());
     }
 
     /// Answers one request. Never fails: an error is an answer too.
@@ -62,10 +64,11 @@ impl Services {
         if request.uri().path().starts_with(admin::PREFIX) {
             return admin::answer(request.method(), request.uri().path(), &self.0.sqs).await;
         }
-        match destination(&request) {
-            Destination::S3 => self.0.s3.answer(request).await,
-            Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, request).await,
-            Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, request).await,
+        let (parts, body) = request.into_parts();
+        match destination(&parts) {
+            Destination::S3 => self.0.s3.answer(Request::from_parts(parts, body)).await,
+            Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, &parts, body).await,
+            Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, &parts, body).await,
             Destination::Unknown(service) => {
                 let fault = Fault::unknown_action("any service", &format!("of the service {service}"));
                 wire::respond(Protocol::SNS_QUERY, "", Err(fault))
@@ -73,13 +76,12 @@ impl Services {
         }
     }
 
-    async fn call(&self, service: Service, protocol: Protocol, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+    async fn call(&self, service: Service, protocol: Protocol, parts: &Parts, body: Incoming) -> Response<Body> {
         let body = match Limited::new(body, MAX_CALL).collect().await {
             Ok(body) => body.to_bytes(),
             Err(_) => return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL))),
         };
-        match self.decode(protocol, &parts, body) {
+        match self.decode(protocol, parts, body) {
             Ok(call) => {
                 let outcome = self.dispatch(service, &call).await;
                 wire::respond(protocol, &call.action, outcome)
@@ -89,19 +91,23 @@ impl Services {
     }
 
     fn decode(&self, protocol: Protocol, parts: &Parts, body: Bytes) -> Result<Call, Fault> {
-        auth::verify(parts, &body, &self.0.credentials, self.0.clock.now())?;
         let authority = host_of(&parts.headers).to_owned();
         let (action, params) = match protocol {
             Protocol::Json => {
                 let target = target(&parts.headers).unwrap_or_default();
-                (target.trim_start_matches(SQS_TARGET).to_owned(), Params::Json(body))
+                (target.trim_start_matches(SQS_TARGET).to_owned(), Params::Json(body.clone()))
             }
             Protocol::Query { .. } if parts.method == Method::GET => {
                 Params::form(parts.uri.query().unwrap_or_default().as_bytes(), parts.uri.path())?
             }
             Protocol::Query { .. } => Params::form(&body, parts.uri.path())?,
         };
-        Ok(Call { action, params, authority })
+        // A link in a message is followed by whoever got the message: the secret in it is what entitles to this and nothing else.
+        let signed = !(is_link(parts) && LINKED.contains(&action.as_str()));
+        if signed {
+            auth::verify(parts, &body, &self.0.credentials, self.0.clock.now())?;
+        }
+        Ok(Call { action, params, authority, signed })
     }
 
     async fn dispatch(&self, service: Service, call: &Call) -> Outcome {
@@ -125,24 +131,34 @@ enum Destination {
     Unknown(String),
 }
 
-fn destination<B>(request: &Request<B>) -> Destination {
-    if target(request.headers()).is_some_and(|target| target.starts_with(SQS_TARGET)) {
+fn destination(parts: &Parts) -> Destination {
+    if target(&parts.headers).is_some_and(|target| target.starts_with(SQS_TARGET)) {
         return Destination::Sqs(Protocol::Json);
     }
-    match auth::scope_service(request.headers(), request.uri()).as_deref() {
+    match auth::scope_service(&parts.headers, &parts.uri).as_deref() {
         Some("sqs") => Destination::Sqs(Protocol::SQS_QUERY),
         Some("sns") => Destination::Sns,
         Some("s3") => Destination::S3,
         Some(other) => Destination::Unknown(other.to_owned()),
+        None if is_link(parts) => Destination::Sns,
         // An unsigned form is refused, in the protocol that its sender speaks.
-        None if is_form(request) => Destination::Sqs(Protocol::SQS_QUERY),
+        None if is_form(parts) => Destination::Sqs(Protocol::SQS_QUERY),
         None => Destination::S3,
     }
 }
 
-fn is_form<B>(request: &Request<B>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    request.method() == Method::POST && content_type.is_some_and(|value| value.starts_with(FORM))
+/// Whether a request follows a link that SNS puts into its messages.
+fn is_link(parts: &Parts) -> bool {
+    let mut query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    parts.method == Method::GET
+        && parts.uri.path() == "/"
+        && auth::scope_service(&parts.headers, &parts.uri).is_none()
+        && query.any(|(name, value)| name == "Action" && LINKED.contains(&value.as_ref()))
+}
+
+fn is_form(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    parts.method == Method::POST && content_type.is_some_and(|value| value.starts_with(FORM))
 }
 
 fn target(headers: &http::HeaderMap) -> Option<&str> {
@@ -155,7 +171,7 @@ fn host_of(headers: &http::HeaderMap) -> &str {
 
 /// Whether a Host header names this machine. A page in a browser can point a name of its own at 127.0.0.1, and then its
 /// requests carry that name.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,

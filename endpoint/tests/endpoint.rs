@@ -9,5 +9,8 @@ mod s3_forms;
 mod s3_settings;
 mod s3_uploads;
 mod s3_versions;
+mod sns_fifo;
+mod sns_http;
+mod sqs_fifo;
 mod support;
 mod topics;

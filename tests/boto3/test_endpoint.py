@@ -19,6 +19,8 @@ import objects
 import buckets
 import queues
 import topics
+import fifo
+import hooks
 import keys
 from support import CHECKS, Failed, undo
 

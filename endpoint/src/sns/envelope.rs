@@ -1,4 +1,4 @@
-//! The JSON that a queue gets which did not ask for raw messages.
+//! The JSON that a subscriber gets which did not ask for raw messages.
 
 use serde_json::{Map, Value, json};
 
@@ -16,35 +16,78 @@ pub(super) struct Notification<'a> {
     pub(super) subject: Option<&'a str>,
     pub(super) message: &'a str,
     pub(super) attributes: &'a MessageAttributes,
+    /// Where the topic keeps an order.
+    pub(super) sequence_number: Option<&'a str>,
+    pub(super) at: Millis,
+}
+
+/// What asks a server to confirm its subscription.
+pub(super) struct Confirmation<'a> {
+    pub(super) message_id: &'a str,
+    pub(super) topic_arn: &'a str,
+    pub(super) authority: &'a str,
+    pub(super) token: &'a str,
     pub(super) at: Millis,
 }
 
 impl Notification<'_> {
-    /// The envelope. Its signature says that it is none: there is no certificate of Amazon's on this machine to make a true one.
     pub(super) fn to_json(&self) -> String {
         let mut envelope = Map::new();
-        let mut put = |name: &str, value: Value| envelope.insert(name.to_owned(), value);
-        put("Type", json!("Notification"));
-        put("MessageId", json!(self.message_id));
-        put("TopicArn", json!(self.topic_arn));
-        if let Some(subject) = self.subject {
-            put("Subject", json!(subject));
+        envelope.insert("Type".into(), json!("Notification"));
+        envelope.insert("MessageId".into(), json!(self.message_id));
+        if let Some(number) = self.sequence_number {
+            envelope.insert("SequenceNumber".into(), json!(number));
         }
-        put("Message", json!(self.message));
-        put("Timestamp", json!(iso8601(self.at)));
-        put("SignatureVersion", json!("1"));
-        put("Signature", json!("bm90LXNpZ25lZA=="));
-        put("SigningCertURL", json!(format!("http://{}/_endpoint/not-signed.pem", self.authority)));
+        envelope.insert("TopicArn".into(), json!(self.topic_arn));
+        if let Some(subject) = self.subject {
+            envelope.insert("Subject".into(), json!(subject));
+        }
+        envelope.insert("Message".into(), json!(self.message));
+        envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
+        // The service does not sign what a topic with an order sends.
+        if self.sequence_number.is_none() {
+            unsigned(&mut envelope, self.authority);
+        }
         let unsubscribe =
             format!("http://{}/?Action=Unsubscribe&SubscriptionArn={}", self.authority, self.subscription_arn);
-        put("UnsubscribeURL", json!(unsubscribe));
+        envelope.insert("UnsubscribeURL".into(), json!(unsubscribe));
         if !self.attributes.is_empty() {
             let attributes = self.attributes.iter().map(|(name, attribute)| {
                 let value = attribute.string_value.as_ref().or(attribute.binary_value.as_ref());
                 (name.clone(), json!({"Type": attribute.data_type, "Value": value}))
             });
-            put("MessageAttributes", Value::Object(attributes.collect()));
+            envelope.insert("MessageAttributes".into(), Value::Object(attributes.collect()));
         }
         Value::Object(envelope).to_string()
     }
+}
+
+impl Confirmation<'_> {
+    pub(super) fn to_json(&self) -> String {
+        let message = format!(
+            "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL included in this message.",
+            self.topic_arn
+        );
+        let url = format!(
+            "http://{}/?Action=ConfirmSubscription&TopicArn={}&Token={}",
+            self.authority, self.topic_arn, self.token
+        );
+        let mut envelope = Map::new();
+        envelope.insert("Type".into(), json!("SubscriptionConfirmation"));
+        envelope.insert("MessageId".into(), json!(self.message_id));
+        envelope.insert("Token".into(), json!(self.token));
+        envelope.insert("TopicArn".into(), json!(self.topic_arn));
+        envelope.insert("Message".into(), json!(message));
+        envelope.insert("SubscribeURL".into(), json!(url));
+        envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
+        unsigned(&mut envelope, self.authority);
+        Value::Object(envelope).to_string()
+    }
+}
+
+/// The fields of a signature, which say that it is none: there is no certificate of Amazon's on this machine to make a true one.
+fn unsigned(envelope: &mut Map<String, Value>, authority: &str) {
+    envelope.insert("SignatureVersion".into(), json!("1"));
+    envelope.insert("Signature".into(), json!("bm90LXNpZ25lZA=="));
+    envelope.insert("SigningCertURL".into(), json!(format!("http://{authority}/_endpoint/not-signed.pem")));
 }

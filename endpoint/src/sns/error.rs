@@ -1,4 +1,4 @@
-//! What SNS refuses, and under which names it says so.
+//! What SNS refuses, under the names and in the words that it has for it: programs and their tests look at both.
 
 use http::StatusCode;
 
@@ -6,25 +6,33 @@ use crate::{sqs::SqsError, store::StoreError, wire::Fault};
 
 /// An error of SNS.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SnsError {
+pub(crate) enum SnsError {
+    #[error("Topic does not exist")]
+    NoTopic,
+    #[error("Subscription does not exist")]
+    NoSubscription,
+    /// What operations on tags say of a topic that is missing.
+    #[error("Resource does not exist")]
+    NoResource,
+    #[error("Invalid parameter: {0}")]
+    InvalidParameter(String),
+    /// A message attribute is wrong, which has a code of its own.
     #[error("{0}")]
-    NotFound(String),
-    #[error("{0}")]
-    ResourceNotFound(String),
-    #[error("invalid parameter: {parameter}. Reason: {reason}")]
-    InvalidParameter { parameter: &'static str, reason: String },
-    #[error("there should be at least one entry in the request")]
+    InvalidValue(String),
+    #[error("User is not authorized: sign the request, the subscription was confirmed with AuthenticateOnUnsubscribe")]
+    NotAuthorized,
+    #[error("The batch request doesn't contain any entries.")]
     EmptyBatchRequest,
-    #[error("the maximum number of entries per request is 10, and this one has {0}")]
-    TooManyEntriesInBatchRequest(usize),
-    #[error("the entry id {0:?} is used twice")]
-    BatchEntryIdsNotDistinct(String),
-    #[error("the entry id {0:?} is not valid: 1 to 80 letters, digits, hyphens and underscores")]
+    #[error("The batch request contains more entries than permissible.")]
+    TooManyEntriesInBatchRequest,
+    #[error("Two or more batch entries in the request have the same Id.")]
+    BatchEntryIdsNotDistinct,
+    #[error("The Id of a batch entry in the batch request {0}")]
     InvalidBatchEntryId(String),
-    #[error("the messages of a batch cannot be longer than {limit} bytes together, and these have {size}")]
-    BatchRequestTooLong { limit: usize, size: usize },
-    #[error("a topic has at most {0} tags")]
-    TagLimitExceeded(usize),
+    #[error("The length of all the messages put together is more than the limit.")]
+    BatchRequestTooLong,
+    #[error("Could not complete request: tag quota of per resource exceeded")]
+    TagLimitExceeded,
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error(transparent)]
@@ -32,16 +40,14 @@ pub(super) enum SnsError {
 }
 
 impl SnsError {
-    pub(super) fn invalid(parameter: &'static str, reason: impl Into<String>) -> Self {
-        SnsError::InvalidParameter { parameter, reason: reason.into() }
+    /// A parameter with what is wrong about it.
+    pub(super) fn invalid(parameter: &str, reason: impl AsRef<str>) -> Self {
+        SnsError::InvalidParameter(format!("{parameter} Reason: {}", reason.as_ref()))
     }
 
-    pub(super) fn no_topic(arn: &str) -> Self {
-        SnsError::NotFound(format!("the topic {arn:?} does not exist"))
-    }
-
-    pub(super) fn no_subscription(arn: &str) -> Self {
-        SnsError::NotFound(format!("the subscription {arn:?} does not exist"))
+    /// A sentence of its own.
+    pub(super) fn refused(reason: impl Into<String>) -> Self {
+        SnsError::InvalidParameter(reason.into())
     }
 }
 
@@ -56,7 +62,7 @@ impl From<SqsError> for SnsError {
     fn from(error: SqsError) -> Self {
         match error {
             SqsError::Store(error) => SnsError::Store(error),
-            other => SnsError::InvalidParameter { parameter: "Message", reason: other.to_string() },
+            other => SnsError::invalid("Message", other.to_string()),
         }
     }
 }
@@ -65,15 +71,17 @@ impl From<SnsError> for Fault {
     fn from(error: SnsError) -> Self {
         let message = error.to_string();
         let (code, status) = match error {
-            SnsError::NotFound(_) => ("NotFound", StatusCode::NOT_FOUND),
-            SnsError::ResourceNotFound(_) => ("ResourceNotFound", StatusCode::NOT_FOUND),
-            SnsError::InvalidParameter { .. } => ("InvalidParameter", StatusCode::BAD_REQUEST),
+            SnsError::NoTopic | SnsError::NoSubscription => ("NotFound", StatusCode::NOT_FOUND),
+            SnsError::NoResource => ("ResourceNotFound", StatusCode::NOT_FOUND),
+            SnsError::InvalidParameter(_) => ("InvalidParameter", StatusCode::BAD_REQUEST),
+            SnsError::InvalidValue(_) => ("ParameterValueInvalid", StatusCode::BAD_REQUEST),
+            SnsError::NotAuthorized => ("AuthorizationError", StatusCode::FORBIDDEN),
             SnsError::EmptyBatchRequest => ("EmptyBatchRequest", StatusCode::BAD_REQUEST),
-            SnsError::TooManyEntriesInBatchRequest(_) => ("TooManyEntriesInBatchRequest", StatusCode::BAD_REQUEST),
-            SnsError::BatchEntryIdsNotDistinct(_) => ("BatchEntryIdsNotDistinct", StatusCode::BAD_REQUEST),
+            SnsError::TooManyEntriesInBatchRequest => ("TooManyEntriesInBatchRequest", StatusCode::BAD_REQUEST),
+            SnsError::BatchEntryIdsNotDistinct => ("BatchEntryIdsNotDistinct", StatusCode::BAD_REQUEST),
             SnsError::InvalidBatchEntryId(_) => ("InvalidBatchEntryId", StatusCode::BAD_REQUEST),
-            SnsError::BatchRequestTooLong { .. } => ("BatchRequestTooLong", StatusCode::BAD_REQUEST),
-            SnsError::TagLimitExceeded(_) => ("TagLimitExceeded", StatusCode::BAD_REQUEST),
+            SnsError::BatchRequestTooLong => ("BatchRequestTooLong", StatusCode::BAD_REQUEST),
+            SnsError::TagLimitExceeded => ("TagLimitExceeded", StatusCode::BAD_REQUEST),
             SnsError::Fault(fault) => return fault,
             SnsError::Store(error) => return Fault::internal(&error.to_string()),
         };

@@ -1,13 +1,20 @@
-//! SNS: topics, and their subscriptions by queues.
+//! SNS: topics, and their subscriptions by queues and by HTTP servers on this machine.
 //!
-//! A publish puts its message into every subscribed queue in ONE unit of work, so that after a crash either all of them have it
-//! or none. Other protocols than `sqs` are refused: nothing leaves this machine.
+//! A publish puts its message into every subscribed queue, and on its way to every server, in ONE unit of work, so that after a
+//! crash either all of them have it or none. Other protocols are refused: nothing leaves this machine.
 
+mod delivery;
 mod envelope;
 mod error;
 mod filter;
+mod message;
+mod permissions;
 mod publish;
+mod retry;
+mod subscribe;
+mod subscription;
 mod subscriptions;
+mod topic_attributes;
 mod topics;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -53,26 +60,38 @@ impl Sns {
             "TagResource" => empty(self.tag(call.params.decode()?).await),
             "UntagResource" => empty(self.untag(call.params.decode()?).await),
             "ListTagsForResource" => answer(self.list_tags(call.params.decode()?).await),
-            "Subscribe" => answer(self.subscribe(call.params.decode()?).await),
-            "Unsubscribe" => done(self.unsubscribe(call.params.decode()?).await),
-            "ConfirmSubscription" => {
-                let reason = "subscriptions by queues need no confirmation, and others are not offered";
-                Err(SnsError::invalid("Token", reason).into())
-            }
+            "Subscribe" => answer(self.subscribe(call.params.decode()?, &call.authority).await),
+            "Unsubscribe" => done(self.unsubscribe(call.params.decode()?, call.signed).await),
+            "ConfirmSubscription" => answer(self.confirm(call.params.decode()?, call.signed).await),
             "ListSubscriptions" => answer(self.list_subscriptions(call.params.decode()?).await),
             "ListSubscriptionsByTopic" => answer(self.list_subscriptions_by_topic(call.params.decode()?).await),
             "GetSubscriptionAttributes" => answer(self.subscription_attributes(call.params.decode()?).await),
             "SetSubscriptionAttributes" => done(self.set_subscription_attribute(call.params.decode()?).await),
             "Publish" => answer(self.publish(call.params.decode()?, &call.authority).await),
             "PublishBatch" => answer(self.publish_batch(call.params.decode()?, &call.authority).await),
-            "AddPermission"
-            | "RemovePermission"
-            | "CreatePlatformApplication"
+            "AddPermission" => done(self.add_permission(call.params.decode()?).await),
+            "RemovePermission" => done(self.remove_permission(call.params.decode()?).await),
+            "CreatePlatformApplication"
             | "CreatePlatformEndpoint"
             | "GetDataProtectionPolicy"
             | "PutDataProtectionPolicy"
             | "GetSMSAttributes"
             | "SetSMSAttributes"
+            | "CheckIfPhoneNumberIsOptedOut"
+            | "CreateSMSSandboxPhoneNumber"
+            | "DeleteEndpoint"
+            | "DeletePlatformApplication"
+            | "DeleteSMSSandboxPhoneNumber"
+            | "GetEndpointAttributes"
+            | "GetPlatformApplicationAttributes"
+            | "GetSMSSandboxAccountStatus"
+            | "ListOriginationNumbers"
+            | "ListPhoneNumbersOptedOut"
+            | "ListSMSSandboxPhoneNumbers"
+            | "OptInPhoneNumber"
+            | "SetEndpointAttributes"
+            | "SetPlatformApplicationAttributes"
+            | "VerifySMSSandboxPhoneNumber"
             | "ListPlatformApplications"
             | "ListEndpointsByPlatformApplication" => Err(Fault::not_implemented(&call.action)),
             other => Err(Fault::unknown_action("SNS", other)),

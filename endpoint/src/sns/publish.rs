@@ -4,39 +4,32 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     clock::Millis,
     names::Names,
-    sqs::{self, MessageAttributes, NewMessage},
+    sqs::{self, MessageAttributes, NewMessage, fifo},
     store::{StoreError, Unit},
     wire::Fault,
 };
 
 use super::{
     Sns,
+    delivery::{self, Message},
     envelope::Notification,
     error::SnsError,
-    subscriptions::{self, Subscription},
+    filter::Filter,
+    message::{MAX_MESSAGE, Published},
+    subscription::{self, SQS, Subscription},
     topics::{Topic, existing_topic},
 };
 
-/// The largest message, its attributes included; also all of a batch together.
-const MAX_MESSAGE: usize = 262_144;
-const MAX_SUBJECT: usize = 100;
 const MAX_ENTRIES: usize = 10;
-
-/// A message as it is published, alone or in a batch.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Published {
-    message: String,
-    subject: Option<String>,
-    message_structure: Option<String>,
-    message_attributes: MessageAttributes,
-}
+/// The most attributes that a queue takes.
+const MAX_QUEUE_ATTRIBUTES: usize = 10;
+/// Added to the number of a publish: sequence numbers have 20 digits.
+const FIRST_SEQUENCE: u64 = 10_000_000_000_000_000_000;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -69,6 +62,8 @@ pub(super) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -92,24 +87,26 @@ struct Context {
     names: Names,
     authority: String,
     topic: Topic,
-    subscriptions: Vec<Subscription>,
+    subscriptions: Vec<(Subscription, Option<Filter>)>,
     now: Millis,
 }
 
 impl Sns {
     pub(super) async fn publish(&self, input: Publish, authority: &str) -> Result<Accepted, SnsError> {
         if input.phone_number.is_some() {
-            return Err(SnsError::invalid(
-                "PhoneNumber",
-                "text messages are not offered by this endpoint: give a TopicArn",
-            ));
+            let reason = "text messages are not offered by this endpoint: give a TopicArn";
+            return Err(SnsError::invalid("PhoneNumber", reason));
         }
         let arn = input.topic_arn.or(input.target_arn).unwrap_or_default();
+        if arn.contains(":endpoint/") {
+            let reason = "mobile endpoints are not offered by this endpoint: give the ARN of a topic";
+            return Err(SnsError::invalid("TargetArn", reason));
+        }
         input.message.check()?;
         let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
         let publish = move |unit: &mut Unit<'_>| {
-            let context = Context::load(unit, names, authority, &arn, now)?;
-            Ok(Accepted { id: None, message_id: context.deliver(unit, &input.message)? })
+            let context = Context::load(unit.connection(), names, authority, &arn, now)?;
+            context.publish(unit, None, &input.message)
         };
         self.store.write(publish).await
     }
@@ -119,11 +116,14 @@ impl Sns {
         check_batch(&entries)?;
         let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
         let publish = move |unit: &mut Unit<'_>| {
-            let context = Context::load(unit, names, authority, &input.topic_arn, now)?;
+            let context = Context::load(unit.connection(), names, authority, &input.topic_arn, now)?;
+            // What the topic's order needs and one entry lacks refuses them all.
+            entries.iter().try_for_each(|entry| entry.message.check_order(&context.topic))?;
             let mut output = BatchOutput { successful: Vec::new(), failed: Vec::new() };
             for Entry { id, message } in entries {
-                match message.check().and_then(|()| context.deliver(unit, &message)) {
-                    Ok(message_id) => output.successful.push(Accepted { id: Some(id), message_id }),
+                let outcome = message.check().and_then(|()| context.publish(unit, Some(id.clone()), &message));
+                match outcome {
+                    Ok(accepted) => output.successful.push(accepted),
                     Err(error @ SnsError::Store(_)) => return Err(error),
                     Err(error) => {
                         let fault = Fault::from(error);
@@ -159,8 +159,8 @@ pub(crate) fn notify(
 ) -> Result<(), StoreError> {
     let published = Published { message, subject: Some(subject.to_owned()), ..Published::default() };
     let authority = format!("sns.{}.amazonaws.com", names.region);
-    let delivered = Context::load(unit, names.clone(), authority, topic_arn, now)
-        .and_then(|context| context.deliver(unit, &published));
+    let delivered = Context::load(unit.connection(), names.clone(), authority, topic_arn, now)
+        .and_then(|context| context.publish(unit, None, &published));
     match delivered {
         Ok(_) => Ok(()),
         Err(SnsError::Store(error)) => Err(error),
@@ -175,133 +175,130 @@ fn check_batch(entries: &[Entry]) -> Result<(), SnsError> {
     match entries.len() {
         0 => return Err(SnsError::EmptyBatchRequest),
         1..=MAX_ENTRIES => {}
-        more => return Err(SnsError::TooManyEntriesInBatchRequest(more)),
+        _ => return Err(SnsError::TooManyEntriesInBatchRequest),
     }
     let mut seen = HashSet::new();
     for Entry { id, .. } in entries {
-        let valid =
-            (1..=80).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if !valid {
-            return Err(SnsError::InvalidBatchEntryId(id.clone()));
+        if id.len() > 80 {
+            return Err(SnsError::InvalidBatchEntryId(format!("is too long: {id}")));
+        }
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(SnsError::InvalidBatchEntryId(format!("contains an impermissible character: {id}")));
         }
         if !seen.insert(id) {
-            return Err(SnsError::BatchEntryIdsNotDistinct(id.clone()));
+            return Err(SnsError::BatchEntryIdsNotDistinct);
         }
     }
-    let size = entries.iter().map(|entry| entry.message.size()).sum();
-    if size > MAX_MESSAGE { Err(SnsError::BatchRequestTooLong { limit: MAX_MESSAGE, size }) } else { Ok(()) }
-}
-
-impl Published {
-    fn size(&self) -> usize {
-        sqs::size(&self.message, &self.message_attributes)
-    }
-
-    fn check(&self) -> Result<(), SnsError> {
-        if self.message.is_empty() {
-            return Err(SnsError::invalid("Message", "it is empty"));
-        }
-        sqs::check_body(&self.message)?;
-        sqs::check_attributes(&self.message_attributes)?;
-        if self.size() > MAX_MESSAGE {
-            return Err(SnsError::invalid("Message", format!("it is longer than {MAX_MESSAGE} bytes")));
-        }
-        if let Some(subject) = self.subject.as_deref() {
-            let valid = !subject.is_empty()
-                && subject.chars().count() <= MAX_SUBJECT
-                && !subject.starts_with(' ')
-                && !subject.chars().any(char::is_control);
-            if !valid {
-                return Err(SnsError::invalid(
-                    "Subject",
-                    "it must have 1 to 100 characters, none of control, not a space first",
-                ));
-            }
-        }
-        self.for_queues().map(drop)
-    }
-
-    /// The message for subscriptions by queues, which a structured message may give apart from the others.
-    fn for_queues(&self) -> Result<String, SnsError> {
-        match self.message_structure.as_deref() {
-            None => Ok(self.message.clone()),
-            Some("json") => {
-                let messages: Value = serde_json::from_str(&self.message)
-                    .map_err(|_| SnsError::invalid("Message", "MessageStructure is json, and the message is not"))?;
-                let default = messages["default"].as_str();
-                let default = default
-                    .ok_or_else(|| SnsError::invalid("Message", "the JSON has no text for the key \"default\""))?;
-                Ok(messages["sqs"].as_str().unwrap_or(default).to_owned())
-            }
-            Some(other) => {
-                Err(SnsError::invalid("MessageStructure", format!("it is json or missing, and not {other:?}")))
-            }
-        }
-    }
+    let size = entries.iter().map(|entry| entry.message.size()).sum::<usize>();
+    if size > MAX_MESSAGE { Err(SnsError::BatchRequestTooLong) } else { Ok(()) }
 }
 
 impl Context {
-    fn load(unit: &Unit<'_>, names: Names, authority: String, arn: &str, now: Millis) -> Result<Context, SnsError> {
-        let topic = existing_topic(unit.connection(), &names, arn)?;
-        let subscriptions = subscriptions::of_topic(unit.connection(), topic.id)?;
-        Ok(Context { names, authority, topic, subscriptions, now })
+    fn load(
+        connection: &Connection,
+        names: Names,
+        authority: String,
+        arn: &str,
+        now: Millis,
+    ) -> Result<Context, SnsError> {
+        let topic = existing_topic(connection, &names, arn)?;
+        let subscriptions = subscription::of_topic(connection, topic.id)?;
+        let subscriptions = subscriptions.into_iter().map(|subscription| {
+            let filter = subscription.filter();
+            (subscription, filter)
+        });
+        Ok(Context { names, authority, topic, subscriptions: subscriptions.collect(), now })
     }
 
-    /// Puts the message into every queue that wants it. Answers with the message's id.
-    fn deliver(&self, unit: &mut Unit<'_>, published: &Published) -> Result<String, SnsError> {
+    /// Publishes a message: once, where the topic has seen it in the last five minutes.
+    fn publish(&self, unit: &mut Unit<'_>, id: Option<String>, published: &Published) -> Result<Accepted, SnsError> {
+        published.check_order(&self.topic)?;
         let message_id = Uuid::new_v4().to_string();
-        let body = published.for_queues()?;
-        for subscription in &self.subscriptions {
-            if subscription.filter().is_some_and(|filter| !filter.matches(&published.message_attributes, &body)) {
+        if !self.topic.is_fifo() {
+            self.deliver(unit, published, &message_id, None, None)?;
+            return Ok(Accepted { id, message_id, sequence_number: None });
+        }
+        let group = published.message_group_id.as_deref().unwrap_or_default();
+        let dedup_id =
+            published.message_deduplication_id.clone().unwrap_or_else(|| fifo::content_id(&published.message));
+        let scope = if self.topic.deduplicates_by_group() { group } else { "" };
+        let owner = fifo::Owner::Topic(self.topic.id);
+        if let Some(seen) = fifo::recall(unit.connection(), owner, scope, &dedup_id, self.now)? {
+            let sequence_number = Some(sequence_number(seen.sequence));
+            return Ok(Accepted { id, message_id: seen.message_id, sequence_number });
+        }
+        let sql = "UPDATE topic SET sequence = sequence + 1 WHERE id = ?1 RETURNING sequence";
+        let sequence = unit.connection().prepare_cached(sql)?.query_row([self.topic.id], |row| row.get(0))?;
+        let number = sequence_number(sequence);
+        self.deliver(unit, published, &message_id, Some(&dedup_id), Some(&number))?;
+        let seen = fifo::Seen { message_id, sequence };
+        fifo::remember(unit.connection(), owner, scope, &dedup_id, &seen, self.now)?;
+        Ok(Accepted { id, message_id: seen.message_id, sequence_number: Some(number) })
+    }
+
+    /// Puts the message on its way to every subscriber that wants it.
+    fn deliver(
+        &self,
+        unit: &mut Unit<'_>,
+        published: &Published,
+        message_id: &str,
+        dedup_id: Option<&str>,
+        sequence_number: Option<&str>,
+    ) -> Result<(), SnsError> {
+        for (subscription, filter) in &self.subscriptions {
+            let text = published.body_for(&subscription.protocol)?;
+            if filter.as_ref().is_some_and(|filter| !filter.matches(&published.message_attributes, &text)) {
                 continue;
             }
-            let message = self.for_subscription(subscription, published, &body, &message_id);
+            let raw = subscription.is_raw();
+            let body = if raw {
+                text
+            } else {
+                let notification = Notification {
+                    message_id,
+                    topic_arn: &self.names.topic_arn(&self.topic.name),
+                    subscription_arn: &subscription.arn(&self.names),
+                    authority: &self.authority,
+                    subject: published.subject.as_deref(),
+                    message: &text,
+                    attributes: &published.message_attributes,
+                    sequence_number,
+                    at: self.now,
+                };
+                notification.to_json()
+            };
+            if subscription.protocol != SQS {
+                let message = Message::notification(message_id.to_owned(), body, raw);
+                delivery::add(unit, subscription.id, &message, self.now)?;
+                continue;
+            }
+            let message = NewMessage {
+                body,
+                attributes: if raw { published.message_attributes.clone() } else { MessageAttributes::new() },
+                sender: self.names.account.clone(),
+                group: published.message_group_id.clone(),
+                dedup_id: dedup_id.map(str::to_owned),
+                ..NewMessage::default()
+            };
             self.put(unit, subscription, &message)?;
         }
-        Ok(message_id)
-    }
-
-    fn for_subscription(
-        &self,
-        subscription: &Subscription,
-        published: &Published,
-        body: &str,
-        message_id: &str,
-    ) -> NewMessage {
-        let (body, attributes) = if subscription.is_raw() {
-            (body.to_owned(), published.message_attributes.clone())
-        } else {
-            let notification = Notification {
-                message_id,
-                topic_arn: &self.names.topic_arn(&self.topic.name),
-                subscription_arn: &subscription.arn(&self.names),
-                authority: &self.authority,
-                subject: published.subject.as_deref(),
-                message: body,
-                attributes: &published.message_attributes,
-                at: self.now,
-            };
-            (notification.to_json(), MessageAttributes::new())
-        };
-        NewMessage { body, attributes, sender: self.names.account.clone(), ..NewMessage::default() }
-    }
-
-    /// Puts a message into the subscribed queue, or, where that is gone, into the subscription's dead-letter queue.
-    fn put(&self, unit: &mut Unit<'_>, subscription: &Subscription, message: &NewMessage) -> Result<(), SnsError> {
-        let targets = [Some(subscription.endpoint.clone()), subscription.dead_letter_arn()];
-        for arn in targets.into_iter().flatten() {
-            let queue =
-                self.names.queue_in_arn(&arn).map(|name| sqs::find_queue(unit.connection(), name)).transpose()?;
-            if let Some(queue) = queue.flatten() {
-                sqs::enqueue(unit, &queue, message, self.now)?;
-                return Ok(());
-            }
-        }
-        tracing::warn!(
-            queue = subscription.endpoint,
-            topic = self.topic.name,
-            "a subscribed queue is gone: its message is dropped"
-        );
         Ok(())
     }
+
+    /// Puts a message into the subscribed queue, or, where that is gone or would refuse it, into the dead-letter queue.
+    fn put(&self, unit: &mut Unit<'_>, subscription: &Subscription, message: &NewMessage) -> Result<(), SnsError> {
+        let name = self.names.queue_in_arn(&subscription.endpoint);
+        let queue = name.map(|name| sqs::find_queue(unit.connection(), name)).transpose()?.flatten();
+        match queue {
+            Some(queue) if message.attributes.len() <= MAX_QUEUE_ATTRIBUTES => {
+                sqs::enqueue(unit, &queue, message, self.now)?;
+                Ok(())
+            }
+            _ => Ok(delivery::bury(unit, &self.names, subscription, message, self.now)?),
+        }
+    }
+}
+
+fn sequence_number(sequence: i64) -> String {
+    (FIRST_SEQUENCE + sequence.unsigned_abs()).to_string()
 }

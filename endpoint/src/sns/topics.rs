@@ -2,28 +2,27 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{json::Json, names::Names, store::Unit};
+use crate::{
+    json::Json,
+    names::Names,
+    sqs::{FIFO_SUFFIX, fifo},
+    store::Unit,
+};
 
-use super::{AttributeMap, Sns, error::SnsError, paging};
+use super::{
+    AttributeMap, Sns,
+    error::SnsError,
+    paging,
+    topic_attributes::{
+        CONTENT_BASED, DELIVERY_POLICY, FIFO_TOPIC, POLICY, THROUGHPUT_SCOPE, check_attribute, default_policy,
+        described,
+    },
+};
 
 const MAX_NAME: usize = 256;
-/// What the name of a topic that keeps an order ends with.
-const FIFO_SUFFIX: &str = ".fifo";
 const MAX_TAGS: usize = 50;
-
-/// Attributes that can be set, and whether their value is JSON.
-const SETTABLE: &[(&str, bool)] = &[
-    ("DisplayName", false),
-    ("Policy", true),
-    ("DeliveryPolicy", true),
-    ("KmsMasterKeyId", false),
-    ("SignatureVersion", false),
-    ("TracingConfig", false),
-];
-/// Delivery logs name roles; they are kept and nothing is logged.
-const FEEDBACK: [&str; 3] = ["SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn"];
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -99,8 +98,35 @@ pub(super) struct Tags {
 pub(super) struct Topic {
     pub(super) id: i64,
     pub(super) name: String,
-    attributes: AttributeMap,
+    pub(super) attributes: AttributeMap,
     tags: AttributeMap,
+}
+
+impl Topic {
+    /// Whether the topic keeps the order of its messages; the name says it.
+    pub(super) fn is_fifo(&self) -> bool {
+        self.name.ends_with(FIFO_SUFFIX)
+    }
+
+    /// Whether a message without a deduplication id has one by its content.
+    pub(super) fn deduplicates_by_content(&self) -> bool {
+        self.attributes.get(CONTENT_BASED).is_some_and(|value| value == "true")
+    }
+
+    /// Whether the same deduplication id in another group is another message.
+    pub(super) fn deduplicates_by_group(&self) -> bool {
+        self.attributes.get(THROUGHPUT_SCOPE).is_some_and(|scope| scope == "MessageGroup")
+    }
+
+    /// The policy, with what the service has where none was set.
+    pub(super) fn policy(&self, names: &Names) -> Value {
+        let set = self.attributes.get(POLICY).and_then(|policy| serde_json::from_str(policy).ok());
+        set.unwrap_or_else(|| default_policy(&names.topic_arn(&self.name), &names.account))
+    }
+
+    pub(super) fn set_policy(&mut self, policy: &Value) {
+        self.attributes.insert(POLICY.to_owned(), policy.to_string());
+    }
 }
 
 const COLUMNS: &str = "id, name, attributes, tags";
@@ -116,14 +142,14 @@ fn topic(row: &Row<'_>) -> rusqlite::Result<Topic> {
 
 /// The topic that an ARN names.
 pub(super) fn existing_topic(connection: &Connection, names: &Names, arn: &str) -> Result<Topic, SnsError> {
-    if arn.is_empty() {
-        return Err(SnsError::invalid("TopicArn", "it is missing"));
+    let parts = arn.split(':').count();
+    if parts < 6 {
+        let reason = format!("An ARN must have at least 6 elements, not {parts}");
+        return Err(SnsError::invalid("TopicArn", reason));
     }
-    let name = names
-        .topic_in_arn(arn)
-        .ok_or_else(|| SnsError::invalid("TopicArn", format!("{arn:?} is not an ARN of this account")))?;
+    let name = names.topic_in_arn(arn).ok_or(SnsError::NoTopic)?;
     let sql = format!("SELECT {COLUMNS} FROM topic WHERE name = ?1");
-    connection.prepare_cached(&sql)?.query_row([name], topic).optional()?.ok_or_else(|| SnsError::no_topic(arn))
+    connection.prepare_cached(&sql)?.query_row([name], topic).optional()?.ok_or(SnsError::NoTopic)
 }
 
 fn save(connection: &Connection, topic: &Topic) -> Result<(), SnsError> {
@@ -134,9 +160,10 @@ fn save(connection: &Connection, topic: &Topic) -> Result<(), SnsError> {
 
 impl Sns {
     pub(super) async fn create_topic(&self, input: CreateTopic) -> Result<TopicArn, SnsError> {
-        check_name(&input.name)?;
+        let fifo = input.name.ends_with(FIFO_SUFFIX);
+        check_name(&input.name, &input.attributes)?;
         for (name, value) in &input.attributes {
-            check_attribute(name, value)?;
+            check_attribute(name, value, fifo).map_err(|reason| SnsError::invalid("Attributes", reason))?;
         }
         let topic_arn = self.names.topic_arn(&input.name);
         let now = self.clock.now();
@@ -161,10 +188,11 @@ impl Sns {
         let names = self.names.clone();
         let delete = move |unit: &mut Unit<'_>| match existing_topic(unit.connection(), &names, &input.topic_arn) {
             Ok(topic) => {
+                fifo::forget(unit.connection(), fifo::Owner::Topic(topic.id))?;
                 unit.connection().prepare_cached("DELETE FROM topic WHERE id = ?1")?.execute([topic.id])?;
                 Ok(())
             }
-            Err(SnsError::NotFound(_)) => Ok(()),
+            Err(SnsError::NoTopic) => Ok(()),
             Err(error) => Err(error),
         };
         self.store.write(delete).await
@@ -191,17 +219,27 @@ impl Sns {
         let names = self.names.clone();
         let read = move |connection: &Connection| {
             let topic = existing_topic(connection, &names, &input.topic_arn)?;
-            let sql = "SELECT count(*) FROM subscription WHERE topic_id = ?1";
-            let subscriptions: i64 = connection.prepare_cached(sql)?.query_row([topic.id], |row| row.get(0))?;
-            Ok(Attributes { attributes: described(topic, &names, subscriptions) })
+            let sql = "SELECT count(*) FILTER (WHERE NOT pending), count(*) FILTER (WHERE pending) FROM subscription \
+                       WHERE topic_id = ?1";
+            let counts = connection.prepare_cached(sql)?.query_row([topic.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Attributes { attributes: described(topic, &names, counts) })
         };
         self.store.read(read).await
     }
 
     pub(super) async fn set_topic_attribute(&self, input: SetAttribute) -> Result<(), SnsError> {
-        check_attribute(&input.attribute_name, &input.attribute_value)?;
         self.change_topic(input.topic_arn, move |topic| {
-            topic.attributes.insert(input.attribute_name, input.attribute_value);
+            if input.attribute_name == FIFO_TOPIC {
+                return Err(SnsError::refused("AttributeName"));
+            }
+            check_attribute(&input.attribute_name, &input.attribute_value, topic.is_fifo())
+                .map_err(SnsError::InvalidParameter)?;
+            // An empty policy is none: that of the service is in force again.
+            if input.attribute_value.is_empty() && [POLICY, DELIVERY_POLICY].contains(&input.attribute_name.as_str()) {
+                topic.attributes.remove(&input.attribute_name);
+            } else {
+                topic.attributes.insert(input.attribute_name, input.attribute_value);
+            }
             Ok(())
         })
         .await
@@ -211,7 +249,7 @@ impl Sns {
         let tags = tag_map(input.tags)?;
         let changed = self.change_topic(input.resource_arn, move |topic| {
             topic.tags.extend(tags);
-            if topic.tags.len() > MAX_TAGS { Err(SnsError::TagLimitExceeded(MAX_TAGS)) } else { Ok(()) }
+            if topic.tags.len() > MAX_TAGS { Err(SnsError::TagLimitExceeded) } else { Ok(()) }
         });
         changed.await.map_err(as_resource)
     }
@@ -231,7 +269,7 @@ impl Sns {
         Ok(Tags { tags: topic.tags.into_iter().map(|(key, value)| Tag { key, value }).collect() })
     }
 
-    async fn change_topic(
+    pub(super) async fn change_topic(
         &self,
         arn: String,
         change: impl FnOnce(&mut Topic) -> Result<(), SnsError> + Send + 'static,
@@ -249,81 +287,48 @@ impl Sns {
 /// The operations on tags have a name of their own for what is missing.
 fn as_resource(error: SnsError) -> SnsError {
     match error {
-        SnsError::NotFound(message) => SnsError::ResourceNotFound(message),
+        SnsError::NoTopic => SnsError::NoResource,
         other => other,
     }
 }
 
 fn same_or_refused(existing: &Topic, attributes: &AttributeMap, tags: &AttributeMap) -> Result<(), SnsError> {
     if attributes.iter().any(|(name, value)| existing.attributes.get(name) != Some(value)) {
-        return Err(SnsError::invalid("Attributes", "the topic already exists with different attributes"));
+        return Err(SnsError::invalid("Attributes", "Topic already exists with different attributes"));
     }
     if tags.iter().any(|(key, value)| existing.tags.get(key) != Some(value)) {
-        return Err(SnsError::invalid("Tags", "the topic already exists with different tags"));
+        return Err(SnsError::invalid("Tags", "Topic already exists with different tags"));
     }
     Ok(())
 }
 
 fn tag_map(tags: Vec<Tag>) -> Result<AttributeMap, SnsError> {
+    let given = tags.len();
     let tags: AttributeMap = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+    if tags.len() < given {
+        return Err(SnsError::refused("Duplicated keys are not allowed."));
+    }
     match tags.len() {
         0..=MAX_TAGS => Ok(tags),
-        _ => Err(SnsError::TagLimitExceeded(MAX_TAGS)),
+        _ => Err(SnsError::TagLimitExceeded),
     }
 }
 
-fn described(topic: Topic, names: &Names, subscriptions: i64) -> AttributeMap {
-    let arn = names.topic_arn(&topic.name);
-    let policy = json!({
-        "Version": "2008-10-17", "Id": "__default_policy_ID",
-        "Statement": [{"Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"},
-            "Action": ["SNS:Publish", "SNS:Subscribe"], "Resource": arn,
-            "Condition": {"StringEquals": {"AWS:SourceOwner": names.account}}}],
-    });
-    let computed = [
-        ("Owner", names.account.clone()),
-        ("TopicArn", arn),
-        ("DisplayName", String::new()),
-        ("Policy", policy.to_string()),
-        ("SubscriptionsConfirmed", subscriptions.to_string()),
-        ("SubscriptionsPending", "0".to_owned()),
-        ("SubscriptionsDeleted", "0".to_owned()),
-    ];
-    let mut all: AttributeMap = computed.map(|(name, value)| (name.to_owned(), value)).into();
-    all.extend(topic.attributes);
-    all
-}
-
-fn check_name(name: &str) -> Result<(), SnsError> {
-    if name.strip_suffix(FIFO_SUFFIX).is_some() {
-        return Err(SnsError::invalid(
-            "Name",
-            "FIFO topics are not offered by this endpoint: choose a name without .fifo",
-        ));
-    }
+fn check_name(name: &str, attributes: &AttributeMap) -> Result<(), SnsError> {
+    let plain = name.strip_suffix(FIFO_SUFFIX).unwrap_or(name);
     let valid = (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if valid {
-        Ok(())
-    } else {
-        Err(SnsError::invalid("Name", "it must have 1 to 256 letters, digits, hyphens and underscores"))
+        && !plain.is_empty()
+        && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !valid {
+        return Err(SnsError::refused("Topic Name"));
     }
-}
-
-fn check_attribute(name: &str, value: &str) -> Result<(), SnsError> {
-    if matches!(name, "FifoTopic" | "ContentBasedDeduplication" | "ArchivePolicy" | "FifoThroughputScope") {
-        return Err(SnsError::invalid(
-            "AttributeName",
-            format!("{name} is for FIFO topics, which this endpoint does not offer"),
-        ));
-    }
-    let is_feedback = FEEDBACK.iter().any(|suffix| name.ends_with(suffix));
-    match SETTABLE.iter().find(|(settable, _)| *settable == name) {
-        Some((_, true)) if serde_json::from_str::<Value>(value).is_err() => {
-            Err(SnsError::invalid("AttributeValue", format!("{name} must be JSON")))
-        }
-        Some(_) => Ok(()),
-        None if is_feedback => Ok(()),
-        None => Err(SnsError::invalid("AttributeName", format!("{name:?} cannot be set on a topic"))),
+    let wanted = attributes.get(FIFO_TOPIC).is_some_and(|value| value == "true");
+    match (name.ends_with(FIFO_SUFFIX), wanted) {
+        (true, false) => Err(SnsError::refused("Topic Name")),
+        (false, true) => Err(SnsError::refused(
+            "Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase ASCII letters, numbers, \
+             underscores, and hyphens, and must be between 1 and 256 characters long.",
+        )),
+        _ => Ok(()),
     }
 }

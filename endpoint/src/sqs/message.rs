@@ -34,6 +34,11 @@ impl AttributeValue {
         self.data_type.split('.').next().unwrap_or_default()
     }
 
+    /// Whether the value is a number, as one of that type must be.
+    pub(crate) fn is_number(&self) -> bool {
+        self.string_value.as_deref().is_some_and(is_number)
+    }
+
     fn bytes(&self) -> Vec<u8> {
         match (&self.string_value, &self.binary_value) {
             (Some(text), _) => text.clone().into_bytes(),
@@ -158,11 +163,11 @@ fn update(digest: &mut Md5, bytes: &[u8]) {
     digest.update(bytes);
 }
 
-/// The attributes that a receiver asked for: `All`, `.*`, `prefix.*`, or a name.
+/// The attributes that a receiver asked for: `All`, `*`, `.*`, `prefix.*`, or a name.
 pub(super) fn selected(attributes: &MessageAttributes, wanted: &[String]) -> MessageAttributes {
     let matches = |name: &str| {
         wanted.iter().any(|wanted| match wanted.strip_suffix(".*") {
-            _ if wanted == "All" => true,
+            _ if wanted == "All" || wanted == "*" => true,
             Some(prefix) => name.starts_with(prefix),
             None => wanted == name,
         })
@@ -214,7 +219,7 @@ mod tests {
             ["a.x", "a.y", "b"].map(|name| (name.to_owned(), text("String", "v"))).into();
         let names = |wanted: &str| selected(&attributes, &[wanted.to_owned()]).into_keys().collect::<Vec<_>>();
         assert_eq!(names("All").len(), 3);
-        assert_eq!(names(".*").len(), 3);
+        assert_eq!((names("*").len(), names(".*").len()), (3, 3));
         assert_eq!(names("a.*"), ["a.x", "a.y"]);
         assert_eq!(names("b"), ["b"]);
         assert!(names("c").is_empty());

@@ -12,6 +12,8 @@ mod handles;
 mod message;
 mod moves;
 mod permissions;
+#[cfg(test)]
+mod properties;
 mod queues;
 mod receipt;
 mod receive;
@@ -35,10 +37,8 @@ use crate::{
 };
 
 pub(crate) use error::SqsError;
-#[cfg(test)]
-pub(crate) use message::AttributeValue;
-pub(crate) use message::{MessageAttributes, check_attributes, check_body, size};
-pub(crate) use rows::{NewMessage, enqueue, find_queue};
+pub(crate) use message::{AttributeValue, MessageAttributes, check_body, size};
+pub(crate) use rows::{FIFO_SUFFIX, NewMessage, enqueue, find_queue};
 
 /// How often messages that nobody receives are looked through for old ones.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);

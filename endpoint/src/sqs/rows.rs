@@ -165,15 +165,17 @@ pub(super) struct Counts {
 }
 
 pub(super) fn counts(connection: &Connection, queue: &Queue, now: Millis) -> Result<Counts, rusqlite::Error> {
-    let sql = "SELECT count(*) FILTER (WHERE visible_ms <= ?2), \
-                      count(*) FILTER (WHERE visible_ms > ?2 AND receipt IS NOT NULL), \
-                      count(*) FILTER (WHERE visible_ms > ?2 AND receipt IS NULL), \
-                      min(sent_ms) \
-               FROM message WHERE queue_id = ?1 AND sent_ms > ?3";
     let retained = now - queue.attributes.retention();
-    connection.prepare_cached(sql)?.query_row(params![queue.id, now, retained], |row| {
-        Ok(Counts { visible: row.get(0)?, in_flight: row.get(1)?, delayed: row.get(2)?, oldest: row.get(3)? })
-    })
+    // All are counted on an index alone; the few that are hidden are looked at.
+    let all = "SELECT count(*), min(sent_ms) FROM message WHERE queue_id = ?1 AND sent_ms > ?2";
+    let (all, oldest): (i64, Option<Millis>) =
+        connection.prepare_cached(all)?.query_row(params![queue.id, retained], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let hidden = "SELECT count(*) FILTER (WHERE receipt IS NOT NULL), count(*) FILTER (WHERE receipt IS NULL) \
+                  FROM message WHERE queue_id = ?1 AND visible_ms > ?2 AND +sent_ms > ?3";
+    let (in_flight, delayed): (i64, i64) = connection
+        .prepare_cached(hidden)?
+        .query_row(params![queue.id, now, retained], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Counts { visible: all - in_flight - delayed, in_flight, delayed, oldest })
 }
 
 /// Removes messages older than the queue keeps them.

@@ -120,3 +120,43 @@ fn a_message_is_hidden_for_twelve_hours_at_most() {
     let other = existing_queue(&connection, "missing");
     assert!(matches!(other, Err(SqsError::QueueDoesNotExist(_))));
 }
+
+#[test]
+fn only_so_many_messages_are_in_flight() {
+    let connection = in_memory();
+    with_queue(&connection, "q", &[]);
+    let sql = "INSERT INTO message (queue_id, message_id, body, attributes, sender, sent_ms, visible_ms, receipt) \
+               WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+               SELECT 1, i, 'x', '{}', 'me', ?2, ?2 + 1000, 1 FROM n";
+    connection.execute(sql, [119_999, START]).unwrap();
+    send(&connection, "q", None, START);
+    send(&connection, "q", None, START);
+    let request = Request { queue: "q".into(), max: 1, visibility: None };
+    let take_at = |now| take(&mut Unit::new(&connection), &names(), &request, now);
+    assert_eq!(take_at(START).unwrap().messages.len(), 1);
+    assert!(matches!(take_at(START), Err(SqsError::OverLimit(_))));
+    // All but one are visible again.
+    assert_eq!(take_at(START + SECOND).unwrap().messages.len(), 1);
+}
+
+#[test]
+fn a_queue_that_keeps_an_order_may_delay_all_of_it() {
+    let connection = in_memory();
+    with_queue(
+        &connection,
+        "q.fifo",
+        &[("FifoQueue", "true"), ("DelaySeconds", "5"), ("MessageRetentionPeriod", "60")],
+    );
+    for number in 0..3 {
+        let queue = existing_queue(&connection, "q.fifo").unwrap();
+        let message = NewMessage { body: number.to_string(), group: Some("g".into()), ..NewMessage::default() };
+        enqueue(&mut Unit::new(&connection), &queue, &message, START + number * SECOND).unwrap();
+    }
+    let waiting = receive(&connection, "q.fifo", START + 4 * SECOND);
+    assert_eq!((waiting.messages.len(), waiting.next_visible), (0, Some(START + 5 * SECOND)));
+    // The first two are visible, and the last is not yet.
+    assert_eq!(receive(&connection, "q.fifo", START + 6 * SECOND).messages.len(), 2);
+    // What grew old while it was in flight no longer holds up the last.
+    let left = receive(&connection, "q.fifo", START + 61 * SECOND);
+    assert_eq!(left.messages.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), ["2"]);
+}

@@ -49,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) params: Params,
     /// `host:port` as the client named us, for URLs in answers.
     pub(crate) authority: String,
+    /// Whether the caller proved to have the key. Few operations are there without.
+    pub(crate) signed: bool,
 }
 
 /// The parameters of a call.
@@ -95,8 +97,8 @@ pub(crate) fn respond(protocol: Protocol, action: &str, outcome: Outcome) -> Res
         (Protocol::Query { namespace, style }, Ok(output)) => {
             (StatusCode::OK, None, XML, xml::response(action, namespace, style, &output, &request_id))
         }
-        (Protocol::Query { namespace, .. }, Err(fault)) => {
-            (fault.status, None, XML, xml::error(namespace, &fault, &request_id))
+        (Protocol::Query { namespace, style }, Err(fault)) => {
+            (fault.status, None, XML, xml::error(namespace, style, &fault, &request_id))
         }
     };
     let mut response = Response::new(Body::from(body));

@@ -155,4 +155,13 @@ mod tests {
         assert!(parse(b"A.1=2&A=1").is_err());
         assert!(parse("A.".repeat(5000).as_bytes()).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_form_is_too_strange(form in "[ -~]{0,60}", name in "[A-Za-z0-9.]{0,40}", value in ".{0,10}") {
+            // What comes out matters less than that something does.
+            drop(parse(form.as_bytes()));
+            drop(parse(format!("{name}={value}&{name}.1={value}&{name}.member.1.Name={value}").as_bytes()));
+        }
+    }
 }

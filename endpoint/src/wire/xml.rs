@@ -35,13 +35,17 @@ pub(super) fn response(action: &str, namespace: &str, style: XmlStyle, output: &
     xml.text
 }
 
-pub(super) fn error(namespace: &str, fault: &Fault, request_id: &str) -> String {
-    let mut xml = Writer { text: String::from("<?xml version=\"1.0\"?>\n"), style: XmlStyle::Wrapped, action: "" };
+pub(super) fn error(namespace: &str, style: XmlStyle, fault: &Fault, request_id: &str) -> String {
+    let mut xml = Writer { text: String::from("<?xml version=\"1.0\"?>\n"), style, action: "" };
     xml.open(&format!("ErrorResponse xmlns=\"{namespace}\""));
     xml.element("Error", |xml| {
         xml.text_element("Type", if fault.is_senders() { "Sender" } else { "Receiver" });
         xml.text_element("Code", fault.code);
         xml.text_element("Message", &fault.message);
+        if style == XmlStyle::Flattened {
+            // SQS has it, always empty.
+            xml.text.push_str("<Detail/>");
+        }
     });
     xml.text_element("RequestId", request_id);
     xml.close("ErrorResponse");

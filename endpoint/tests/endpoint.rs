@@ -6,6 +6,7 @@ mod plain_http;
 mod queues;
 mod s3_events;
 mod s3_forms;
+mod s3_requests;
 mod s3_settings;
 mod s3_uploads;
 mod s3_versions;

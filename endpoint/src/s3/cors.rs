@@ -1,6 +1,7 @@
 //! Requests of web pages of another origin: allowed as far as the bucket's CORS configuration says, and no further.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use rusqlite::Connection;
 use s3s::{
     Body,
     dto::{CORSConfiguration, CORSRule},
@@ -101,13 +102,7 @@ impl Asking {
     /// the browser keeps the answer from the page.
     pub(super) async fn allowed(&self, store: &Store) -> Result<HeaderMap, Failure> {
         let bucket = self.bucket.clone();
-        let rules = store
-            .read(move |connection| {
-                let Some(bucket) = find_bucket(connection, &bucket)? else { return Ok(None) };
-                let kept = settings::find(connection, &bucket, Setting::Cors)?;
-                kept.as_deref().map(from_xml::<CORSConfiguration>).transpose()
-            })
-            .await?;
+        let rules = store.read(move |connection| configuration(connection, &bucket)).await?;
         let refused = |reason| {
             if !self.is_preflight {
                 return Ok(HeaderMap::new());
@@ -115,8 +110,9 @@ impl Asking {
             let resource = if self.is_object { "OBJECT" } else { "BUCKET" };
             Err(Failure::AccessForbidden { reason, method: self.method.clone(), resource })
         };
-        let Some(configuration) = rules else {
-            return refused("CORSResponse: CORS is not enabled for this bucket.");
+        let configuration = match rules {
+            Ok(configuration) => configuration,
+            Err(reason) => return refused(reason),
         };
         match configuration.cors_rules.iter().find(|rule| self.matches(rule)) {
             Some(rule) => Ok(self.headers(rule)),
@@ -159,6 +155,16 @@ impl Asking {
         add(header::VARY, VARY);
         headers
     }
+}
+
+/// The rules of a bucket, or why there are none.
+fn configuration(connection: &Connection, bucket: &str) -> Result<Result<CORSConfiguration, &'static str>, Failure> {
+    let Some(bucket) = find_bucket(connection, bucket)? else {
+        return Ok(Err("CORSResponse: Bucket not found"));
+    };
+    let kept = settings::find(connection, &bucket, Setting::Cors)?;
+    let configuration = kept.as_deref().map(from_xml).transpose()?;
+    Ok(configuration.ok_or("CORSResponse: CORS is not enabled for this bucket."))
 }
 
 /// Whether a text is what a pattern with at most one `*` describes.

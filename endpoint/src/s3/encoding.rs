@@ -37,6 +37,7 @@ impl Encoder {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'*' => {
                     encoded.push(char::from(byte));
                 }
+                b' ' => encoded.push('+'),
                 _ => encoded.extend(["%", &hex::encode_upper([byte])]),
             }
         }
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn names_are_encoded_when_asked() {
         let encoder = Encoder::new(Some(&EncodingType::from_static(EncodingType::URL))).unwrap();
-        assert_eq!(encoder.text("a b/é+".into()), "a%20b/%C3%A9%2B");
+        assert_eq!(encoder.text("a b/é+".into()), "a+b/%C3%A9%2B");
         assert_eq!(Encoder::new(None).unwrap().text("a b".into()), "a b");
         assert!(Encoder::new(Some(&EncodingType::from_static("utf-7"))).is_err());
     }

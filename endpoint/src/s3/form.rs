@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyDataStream;
 use multer::{Field, Multipart};
@@ -10,6 +12,7 @@ use s3s::{
     dto::{StreamingBlob, Tagging, Timestamp, TimestampFormat},
     post_policy::{PostPolicy, PostPolicyCondition},
 };
+use sha1::Sha1;
 
 use crate::{Credentials, auth};
 
@@ -132,6 +135,9 @@ impl Form {
     fn check_signature(&self, credentials: &Credentials) -> Result<(), Failure> {
         // Without a policy anybody could have sent it.
         let policy = self.get("policy").ok_or_else(|| Failure::AccessDenied("Access Denied".into()))?;
+        if self.get("signature").is_some() {
+            return self.check_old_signature(policy, credentials);
+        }
         let algorithm = self.required("X-Amz-Algorithm")?;
         if algorithm != "AWS4-HMAC-SHA256" {
             let reason = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"";
@@ -141,15 +147,19 @@ impl Form {
         self.required("X-Amz-Date")?;
         let signature = self.required("X-Amz-Signature")?;
         let (access_key, scope) = credential.split_once('/').unwrap_or((credential, ""));
-        if access_key != credentials.access_key_id {
-            return Err(Failure::InvalidAccessKeyId(access_key.to_owned()));
-        }
+        check_access_key(access_key, credentials)?;
         let expected = auth::sign(&credentials.secret_access_key, scope, policy.as_bytes());
-        if auth::equal(expected.as_bytes(), signature.as_bytes()) {
-            Ok(())
-        } else {
-            Err(Failure::SignatureDoesNotMatch)
-        }
+        let same = auth::equal(expected.as_bytes(), signature.as_bytes());
+        if same { Ok(()) } else { Err(Failure::SignatureDoesNotMatch) }
+    }
+
+    /// The second version of signatures, which boto3 still gives to forms.
+    fn check_old_signature(&self, policy: &str, credentials: &Credentials) -> Result<(), Failure> {
+        check_access_key(self.required("AWSAccessKeyId")?, credentials)?;
+        let signature = BASE64_STANDARD.decode(self.required("signature")?).unwrap_or_default();
+        let mac = Hmac::<Sha1>::new_from_slice(credentials.secret_access_key.as_bytes()).ok();
+        let same = mac.is_some_and(|mac| mac.chain_update(policy).verify_slice(&signature).is_ok());
+        if same { Ok(()) } else { Err(Failure::SignatureDoesNotMatch) }
     }
 
     /// Checks the form against its policy. Answers with the sizes that it allows.
@@ -182,7 +192,8 @@ impl Form {
             }
         }
         let free = |name: &str| {
-            matches!(name, "x-amz-signature" | "policy" | "submit" | "bucket") || name.starts_with("x-ignore-")
+            matches!(name, "x-amz-signature" | "signature" | "awsaccesskeyid" | "policy" | "submit" | "bucket")
+                || name.starts_with("x-ignore-")
         };
         match self.fields.keys().find(|name| !free(name) && !known.contains(&name.as_str())) {
             Some(extra) => denied(format!("Extra input fields: {extra}")),
@@ -230,6 +241,13 @@ impl Form {
         let tagging: Tagging = from_xml(xml).map_err(|_| Failure::MalformedXml)?;
         body_tags(tagging.tag_set, OBJECT_TAGS)
     }
+}
+
+fn check_access_key(access_key: &str, credentials: &Credentials) -> Result<(), Failure> {
+    if access_key == credentials.access_key_id {
+        return Ok(());
+    }
+    Err(Failure::InvalidAccessKeyId(access_key.to_owned()))
 }
 
 /// What the form asks to be answered with.

@@ -14,6 +14,8 @@ use super::{
 pub(super) const DETAILS: HeaderName = HeaderName::from_static("x-endpoint-error-details");
 pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+const EXPECTED_OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
+const EXPECTED_SOURCE_OWNER: HeaderName = HeaderName::from_static("x-amz-source-expected-bucket-owner");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
@@ -52,6 +54,21 @@ impl Asked {
         }
         response
     }
+}
+
+/// Refuses a request that its sender wants served for buckets of another account only.
+pub(super) fn check_owner(request: &Request<Body>, account: &str) -> Result<(), Failure> {
+    for name in [EXPECTED_OWNER, EXPECTED_SOURCE_OWNER] {
+        match request.headers().get(&name).and_then(|owner| owner.to_str().ok()) {
+            Some(owner) if owner.len() != account.len() || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let reason = "The value of the expected bucket owner parameter must be an AWS account ID";
+                return Err(Failure::argument(name.as_str(), owner, reason));
+            }
+            Some(owner) if owner != account => return Err(Failure::AccessDenied("Access Denied".into())),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The answer of a refusal before the protocol: its details are added as to any other.

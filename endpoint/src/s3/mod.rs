@@ -84,8 +84,9 @@ impl S3Front {
         response
     }
 
-    /// What a page of another origin may have of the answer; none where no page asks.
+    /// What a page of another origin may have of the answer; none where no page asks. Refuses what is meant for another account.
     async fn allowed(&self, request: &Request<Body>) -> Result<Option<HeaderMap>, Failure> {
+        front::check_owner(request, &self.buckets.names.account)?;
         match Asking::of(request)? {
             Some(asking) => asking.allowed(&self.buckets.store).await.map(Some),
             None => Ok(None),

@@ -6,8 +6,8 @@ use rusqlite::params;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput, NotificationConfiguration,
-        PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput,
+        FilterRuleName, GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
+        NotificationConfiguration, PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput,
     },
 };
 use uuid::Uuid;
@@ -45,7 +45,7 @@ impl Buckets {
     ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
         let PutBucketNotificationConfigurationInput { bucket, mut notification_configuration, .. } = request.input;
         let validates = !request.input.skip_destination_validation.unwrap_or(false);
-        name_all(&mut notification_configuration);
+        complete(&mut notification_configuration);
         check(&notification_configuration)?;
         let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
         let save = move |unit: &mut Unit<'_>| {
@@ -67,12 +67,21 @@ impl Buckets {
     }
 }
 
-/// Gives an id to what came without one.
-fn name_all(configuration: &mut NotificationConfiguration) {
-    let queues = configuration.queue_configurations.iter_mut().flatten().map(|queue| &mut queue.id);
-    let topics = configuration.topic_configurations.iter_mut().flatten().map(|topic| &mut topic.id);
-    for id in queues.chain(topics) {
+/// Gives an id to what came without one, and writes the names of rules as AWS does.
+fn complete(configuration: &mut NotificationConfiguration) {
+    let queues = configuration.queue_configurations.iter_mut().flatten().map(|it| (&mut it.id, &mut it.filter));
+    let topics = configuration.topic_configurations.iter_mut().flatten().map(|it| (&mut it.id, &mut it.filter));
+    for (id, filter) in queues.chain(topics) {
         id.get_or_insert_with(|| Uuid::new_v4().to_string());
+        let rules = filter.as_mut().and_then(|filter| filter.key.as_mut()).and_then(|key| key.filter_rules.as_mut());
+        for rule in rules.into_iter().flatten() {
+            let name = rule.name.as_ref().map(|name| name.as_str().to_ascii_lowercase());
+            match name.as_deref() {
+                Some("prefix") => rule.name = Some(FilterRuleName::from("Prefix".to_owned())),
+                Some("suffix") => rule.name = Some(FilterRuleName::from("Suffix".to_owned())),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -101,6 +110,11 @@ fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
 }
 
 fn check_target(target: &Target<'_>) -> Result<(), Failure> {
+    let (service, field) = if target.is_topic { ("sns", "TopicArn") } else { ("sqs", "QueueArn") };
+    let mut parts = target.arn.splitn(6, ':');
+    if parts.next() != Some("arn") || parts.nth(1) != Some(service) || parts.nth(2).is_none_or(str::is_empty) {
+        return Err(Failure::argument(field, target.arn, "The ARN is not well formed"));
+    }
     if target.events.is_empty() {
         return Err(Failure::MalformedXml);
     }
@@ -142,13 +156,11 @@ fn overlap(one: &Target<'_>, other: &Target<'_>) -> bool {
 /// Checks that a destination is there.
 fn reachable(unit: &Unit<'_>, names: &Names, target: &Target<'_>) -> Result<(), Failure> {
     let connection = unit.connection();
-    let malformed = |kind: &str| Failure::argument(kind, target.arn, "The ARN is not well formed");
     let (found, missing) = if target.is_topic {
-        names.topic_in_arn(target.arn).ok_or_else(|| malformed("Topic"))?;
         (sns::has_topic(connection, names, target.arn)?, "The destination topic does not exist")
     } else {
-        let name = names.queue_in_arn(target.arn).ok_or_else(|| malformed("Queue"))?;
-        (sqs::find_queue(connection, name)?.is_some(), "The destination queue does not exist")
+        let queue = names.queue_in_arn(target.arn).map(|name| sqs::find_queue(connection, name)).transpose()?;
+        (queue.flatten().is_some(), "The destination queue does not exist")
     };
     if found {
         return Ok(());
@@ -203,5 +215,8 @@ mod tests {
         assert!(refusal(vec![queue("a", &created, &[("infix", "x")])]).is_some());
         assert!(refusal(vec![queue("a", &created, &[("prefix", "x"), ("Prefix", "y")])]).is_some());
         assert!(refusal(vec![queue("a", &[], &[])]).is_some());
+        let elsewhere =
+            QueueConfiguration { queue_arn: "arn:aws:sns:us-east-1:0:q".into(), ..queue("a", &created, &[]) };
+        assert_eq!(refusal(vec![elsewhere]).as_deref(), Some("The ARN is not well formed"));
     }
 }

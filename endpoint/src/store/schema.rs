@@ -285,6 +285,29 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_the_first_schema_become_versions() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let rows = "INSERT INTO bucket (id, name, region, created_ms, tags) VALUES (1, 'b', 'us-east-1', 0, '{}');
+             INSERT INTO object (id, bucket_id, key, size, etag, modified_ms, facts, checksum, tags)
+                 VALUES (7, 1, x'6b', 3, 'tag', 5, '{}', '{}', '{}');
+             INSERT INTO segment (object_id, position, blob, size) VALUES (7, 0, 'blob', 3);";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let sql = "SELECT o.version, o.marker, o.size, o.etag, s.blob FROM object_version o \
+                   JOIN segment s ON s.object_id = o.id WHERE o.key = x'6b'";
+        let found: (String, bool, i64, String, String) = connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .unwrap();
+        assert_eq!(found, ("null".into(), false, 3, "tag".into(), "blob".into()));
+        connection.execute("DELETE FROM object_version WHERE id = 7", []).unwrap();
+        let left: i64 = connection.query_row("SELECT count(*) FROM segment", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
     fn migrating_twice_changes_nothing() {
         let mut connection = in_memory();
         migrate(&mut connection).unwrap();

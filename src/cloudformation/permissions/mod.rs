@@ -3,9 +3,13 @@
 //! Whatever has a name is scoped to names that begin with the site's; what has an id that nobody knows beforehand, to
 //! resources that bear the site's tag; and `*` stands only where AWS knows neither for the action.
 
+mod table;
+
 use serde_json::{Value, json};
 
 use super::TAG_SITE;
+
+pub use table::PERMISSIONS;
 
 /// Longest policy that IAM takes as one, in characters without blanks.
 pub const POLICY_LIMIT: usize = 6_144;
@@ -47,301 +51,6 @@ pub struct Permission {
     /// What for.
     pub reason: &'static str,
 }
-
-/// Every permission.
-pub const PERMISSIONS: &[Permission] = &[
-    Permission {
-        sid: "Stacks",
-        holder: Holder::CommandLine,
-        actions: &[
-            "cloudformation:CancelUpdateStack",
-            "cloudformation:ContinueUpdateRollback",
-            "cloudformation:CreateChangeSet",
-            "cloudformation:DeleteChangeSet",
-            "cloudformation:DeleteStack",
-            "cloudformation:Describe*",
-            "cloudformation:ExecuteChangeSet",
-            "cloudformation:GetTemplate",
-            "cloudformation:RollbackStack",
-            "cloudformation:TagResource",
-            "cloudformation:UpdateTerminationProtection",
-        ],
-        scope: Scope::Named(&["arn:{partition}:cloudformation:*:*:stack/{site}-*/*"]),
-        reason: "to make, change and delete the stack, and to follow what happens to it",
-    },
-    Permission {
-        sid: "Bundles",
-        holder: Holder::CommandLine,
-        actions: &[
-            "s3:CreateBucket",
-            "s3:GetBucketTagging",
-            "s3:GetObject",
-            "s3:ListBucket",
-            "s3:PutBucketPolicy",
-            "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketTagging",
-            "s3:PutBucketVersioning",
-            "s3:PutEncryptionConfiguration",
-            "s3:PutLifecycleConfiguration",
-            "s3:PutObject",
-        ],
-        scope: Scope::Named(&["arn:{partition}:s3:::decouple-*", "arn:{partition}:s3:::decouple-*/*"]),
-        reason: "to make the artifact bucket, and to ship the worker and large templates through it",
-    },
-    Permission {
-        sid: "Look",
-        holder: Holder::CommandLine,
-        actions: &[
-            "autoscaling:Describe*",
-            "cloudformation:ListStacks",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:GetMetricData",
-            "ec2:Describe*",
-            "elasticloadbalancing:Describe*",
-            "rds:Describe*",
-        ],
-        scope: Scope::Any,
-        reason: "to show the live state; these actions have no narrower resource",
-    },
-    Permission {
-        sid: "LookAtTasks",
-        holder: Holder::CommandLine,
-        actions: &[
-            "logs:FilterLogEvents",
-            "sns:GetTopicAttributes",
-            "sns:ListSubscriptionsByTopic",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:ReceiveMessage",
-            "sqs:SendMessage",
-        ],
-        scope: Scope::Named(&[
-            "arn:{partition}:logs:*:*:log-group:/decouple/{site}/*",
-            "arn:{partition}:sns:*:*:{site}-*",
-            "arn:{partition}:sqs:*:*:{site}-*",
-        ]),
-        reason: "to show logs, subscriptions and queues, and to try dead letters again",
-    },
-    Permission {
-        sid: "EmptyBucket",
-        holder: Holder::CommandLine,
-        actions: &[
-            "s3:DeleteBucket",
-            "s3:DeleteObject",
-            "s3:DeleteObjectVersion",
-            "s3:ListBucket",
-            "s3:ListBucketVersions",
-        ],
-        scope: Scope::Named(&["arn:{partition}:s3:::{site}-*", "arn:{partition}:s3:::{site}-*/*"]),
-        reason: "for `teardown --delete-data` only",
-    },
-    Permission {
-        sid: "DeleteSnapshots",
-        holder: Holder::CommandLine,
-        actions: &["rds:DeleteDBSnapshot"],
-        scope: Scope::Named(&["arn:{partition}:rds:*:*:snapshot:{site}-*"]),
-        reason: "for `teardown --delete-data` only",
-    },
-    Permission {
-        sid: "Roles",
-        holder: Holder::Deployment,
-        actions: &[
-            "iam:AddRoleToInstanceProfile",
-            "iam:CreateInstanceProfile",
-            "iam:CreateRole",
-            "iam:DeleteInstanceProfile",
-            "iam:DeleteRole",
-            "iam:DeleteRolePermissionsBoundary",
-            "iam:DeleteRolePolicy",
-            "iam:GetInstanceProfile",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListRolePolicies",
-            "iam:PutRolePermissionsBoundary",
-            "iam:PutRolePolicy",
-            "iam:RemoveRoleFromInstanceProfile",
-            "iam:TagRole",
-            "iam:UntagRole",
-            "iam:UpdateAssumeRolePolicy",
-            "iam:UpdateRole*",
-        ],
-        scope: Scope::Named(&[
-            "arn:{partition}:iam::*:instance-profile/{site}-*",
-            "arn:{partition}:iam::*:role/{site}-*",
-        ]),
-        reason: "a role a group",
-    },
-    Permission {
-        sid: "GiveRolesToInstances",
-        holder: Holder::Deployment,
-        actions: &["iam:PassRole"],
-        scope: Scope::Passed(&["arn:{partition}:iam::*:role/{site}-*"], "ec2.amazonaws.com"),
-        reason: "instances have their group's role, and nothing else may be given it",
-    },
-    Permission {
-        sid: "ServiceRoles",
-        holder: Holder::Deployment,
-        actions: &["iam:CreateServiceLinkedRole"],
-        scope: Scope::ServiceRoles(&[
-            "autoscaling.amazonaws.com",
-            "elasticloadbalancing.amazonaws.com",
-            "rds.amazonaws.com",
-            "spot.amazonaws.com",
-        ]),
-        reason: "the roles that services make for themselves, where the account has never used them",
-    },
-    Permission {
-        sid: "MakeNetworkAndInstances",
-        holder: Holder::Deployment,
-        actions: &[
-            "ec2:AllocateAddress",
-            "ec2:CreateInternetGateway",
-            "ec2:CreateLaunchTemplate",
-            "ec2:CreateNatGateway",
-            "ec2:CreateRouteTable",
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSubnet",
-            "ec2:CreateTags",
-            "ec2:CreateVpc",
-            "ec2:CreateVpcEndpoint",
-            "ec2:Describe*",
-            "ec2:RunInstances",
-        ],
-        scope: Scope::Any,
-        reason: "what is made has no id yet; Auto Scaling asks for `RunInstances` of whoever makes a group",
-    },
-    Permission {
-        sid: "Images",
-        holder: Holder::Deployment,
-        actions: &["ssm:GetParameters"],
-        scope: Scope::Named(&["arn:{partition}:ssm:*::parameter/aws/service/ami-amazon-linux-latest/*"]),
-        reason: "to find the newest image of Amazon Linux",
-    },
-    Permission {
-        sid: "ChangeNetworkAndInstances",
-        holder: Holder::Deployment,
-        actions: &[
-            "ec2:AssociateRouteTable",
-            "ec2:AttachInternetGateway",
-            "ec2:AuthorizeSecurityGroup*",
-            "ec2:CreateLaunchTemplateVersion",
-            "ec2:CreateRoute",
-            "ec2:Delete*",
-            "ec2:DetachInternetGateway",
-            "ec2:DisassociateAddress",
-            "ec2:DisassociateRouteTable",
-            "ec2:ModifyLaunchTemplate",
-            "ec2:ModifySubnetAttribute",
-            "ec2:ModifyVpcAttribute",
-            "ec2:ModifyVpcEndpoint",
-            "ec2:ReleaseAddress",
-            "ec2:ReplaceRoute*",
-            "ec2:RevokeSecurityGroup*",
-            "ec2:TerminateInstances",
-        ],
-        scope: Scope::Tagged,
-        reason: "network, security groups and launch templates",
-    },
-    Permission {
-        sid: "Groups",
-        holder: Holder::Deployment,
-        actions: &["autoscaling:*"],
-        scope: Scope::Named(&["arn:{partition}:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/{site}-*"]),
-        reason: "Auto Scaling groups and their policies",
-    },
-    Permission {
-        sid: "Balancers",
-        holder: Holder::Deployment,
-        actions: &["elasticloadbalancing:*"],
-        // CloudFormation makes up their names, and cuts the stack's where it is long.
-        scope: Scope::Named(&[
-            "arn:{partition}:elasticloadbalancing:*:*:listener/*",
-            "arn:{partition}:elasticloadbalancing:*:*:loadbalancer/*/{short}*",
-            "arn:{partition}:elasticloadbalancing:*:*:targetgroup/{short}*",
-        ]),
-        reason: "the load balancer, its listeners and its target group",
-    },
-    Permission {
-        sid: "LookWhileProvisioning",
-        holder: Holder::Deployment,
-        actions: &[
-            "autoscaling:Describe*",
-            "cloudwatch:DescribeAlarms",
-            "elasticloadbalancing:Describe*",
-            "logs:DescribeLogGroups",
-            "rds:Describe*",
-        ],
-        scope: Scope::Any,
-        reason: "CloudFormation looks at what it has made; these actions have no narrower resource",
-    },
-    Permission {
-        sid: "Tasks",
-        holder: Holder::Deployment,
-        actions: &["sns:*", "sqs:*"],
-        scope: Scope::Named(&["arn:{partition}:sns:*:*:{site}-*", "arn:{partition}:sqs:*:*:{site}-*"]),
-        reason: "the topic, its subscriptions, and the queues",
-    },
-    Permission {
-        sid: "Bucket",
-        holder: Holder::Deployment,
-        actions: &["s3:CreateBucket", "s3:DeleteBucket*", "s3:Get*", "s3:Put*Configuration", "s3:PutBucket*"],
-        scope: Scope::Named(&["arn:{partition}:s3:::{site}-*"]),
-        reason: "the bucket, its policy and its settings",
-    },
-    Permission {
-        sid: "Database",
-        holder: Holder::Deployment,
-        actions: &["rds:*"],
-        scope: Scope::Named(&[
-            "arn:{partition}:rds:*:*:db:{site}-*",
-            "arn:{partition}:rds:*:*:pg:default*",
-            "arn:{partition}:rds:*:*:og:default*",
-            "arn:{partition}:rds:*:*:snapshot:{site}-*",
-            "arn:{partition}:rds:*:*:subgrp:{site}-*",
-        ]),
-        reason: "the database and its subnets, and the snapshot that is kept",
-    },
-    Permission {
-        sid: "DatabaseLogin",
-        holder: Holder::Deployment,
-        actions: &["secretsmanager:CreateSecret", "secretsmanager:TagResource"],
-        scope: Scope::Named(&["arn:{partition}:secretsmanager:*:*:secret:rds!db-*"]),
-        reason: "RDS keeps the login there, and asks for these of whoever makes a database. Reading it is not among them",
-    },
-    Permission {
-        sid: "Keys",
-        holder: Holder::Deployment,
-        actions: &["kms:DescribeKey"],
-        scope: Scope::Named(&["arn:{partition}:kms:*:*:key/*"]),
-        reason: "RDS and Secrets Manager look at the keys that AWS manages for the account",
-    },
-    Permission {
-        sid: "WatchNames",
-        holder: Holder::Deployment,
-        actions: &[
-            "cloudwatch:DeleteAlarms",
-            "cloudwatch:DeleteDashboards",
-            "cloudwatch:GetDashboard",
-            "cloudwatch:ListTagsForResource",
-            "cloudwatch:PutDashboard",
-            "cloudwatch:PutMetricAlarm",
-            "cloudwatch:TagResource",
-            "cloudwatch:UntagResource",
-            "logs:*LogGroup",
-            "logs:*RetentionPolicy",
-            "logs:ListTagsForResource",
-            "logs:TagResource",
-            "logs:UntagResource",
-        ],
-        scope: Scope::Named(&[
-            "arn:{partition}:cloudwatch:*:*:alarm:{site}-*",
-            "arn:{partition}:cloudwatch::*:dashboard/{site}-*",
-            "arn:{partition}:logs:*:*:log-group:/decouple/{site}/*",
-        ]),
-        reason: "alarms, the dashboard and log groups",
-    },
-];
 
 /// Returns a policy that allows what the holders need for the environments of a site.
 pub fn policy(site: &str, region: Option<&str>, holders: &[Holder], deployment_role: Option<&str>) -> Value {
@@ -393,6 +102,31 @@ fn partition(region: Option<&str>) -> &'static str {
     }
 }
 
+/// Returns every permission as rows of Markdown, for the documentation.
+pub fn reference() -> String {
+    let mut text = String::from("| Statement | Who | Actions | On | What for |\n|---|---|---|---|---|\n");
+    for permission in PERMISSIONS {
+        let who = match permission.holder {
+            Holder::CommandLine => "you",
+            Holder::Deployment => "provisioning",
+        };
+        let on = match permission.scope {
+            Scope::Any => "anything".to_owned(),
+            Scope::Named(arns) | Scope::Passed(arns, _) => code(arns),
+            Scope::Tagged => format!("what has the tag `{TAG_SITE}`"),
+            Scope::ServiceRoles(services) => format!("roles of {}", code(services)),
+        };
+        let row = [permission.sid, who, &code(permission.actions), &on, permission.reason].join(" | ");
+        text.extend(["| ", &row, " |\n"]);
+    }
+    text
+}
+
+fn code(words: &[&str]) -> String {
+    // Which part of AWS it is goes without saying.
+    words.iter().map(|word| format!("`{}`", word.replace("{partition}", "aws"))).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,6 +161,24 @@ mod tests {
             assert!(narrow || known.contains(&sid), "{statement}");
         }
         insta::assert_snapshot!(format!("{all:#}"));
+    }
+
+    #[test]
+    fn the_documentation_has_every_permission() {
+        const BEGIN: &str = "<!-- begin: generated, UPDATE_GENERATED=1 cargo test --lib -p decouple permissions -->\n";
+        const END: &str = "<!-- end -->";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/aws.md");
+        let committed = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = committed.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let generated = [before, BEGIN, &reference(), END, after].concat();
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(&path, &generated).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap() == generated,
+            "docs/aws.md is out of date; write it anew: UPDATE_GENERATED=1 cargo test --lib -p decouple permissions"
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ import botocore.exceptions
 PATIENCE = 60
 INLINE_LIMIT = 51_200
 BUCKET = "artifacts"
+NETWORK = "vpc-0123456789abcdef0"
+SUBNETS = [f"subnet-{number:017}" for number in range(1, 6)]
 STAYS = ["Vpc", "Balancer", "TargetGroup", "Bucket", "Catalog"]
 PARAMETERS = {"ArtifactBucket": BUCKET, "ArtifactKey": "bundles/x.tar.gz", "ArtifactSha256": "0" * 64}
 
@@ -65,9 +67,22 @@ class Emulator:
         self.stacks = boto3.client("cloudformation", **own)
         self.bucket = boto3.client("s3", **own)
         self.bucket.create_bucket(Bucket=BUCKET)
+        self.network = self.make_network(boto3.client("ec2", **own))
+
+    def make_network(self, client):
+        """Makes the network that some templates name. Returns by the ids that they have for it those that it got."""
+        vpc = client.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        made = {NETWORK: vpc}
+        for number, name in enumerate(SUBNETS):
+            zone = "us-east-1" + "ab"[number % 2]
+            subnet = client.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=zone)
+            made[name] = subnet["Subnet"]["SubnetId"]
+        return made
 
     def source(self, file):
         text = file.read_text()
+        for name, made in self.network.items():
+            text = text.replace(f'"{name}"', f'"{made}"')
         if len(text) <= INLINE_LIMIT:
             return {"TemplateBody": text}
         self.bucket.put_object(Bucket=BUCKET, Key=file.name, Body=text)

@@ -2,6 +2,7 @@
 
 - Its databases make no secret for a password that RDS is to manage: `Fn::GetAtt: [Db, MasterUserSecret.SecretArn]` fails.
 - Its alarms on metric math are refused. Here they are made, and look at the first metric only.
+- It has no elastic addresses and no NAT gateways in templates. Here they have ids, and do nothing.
 
 So the emulator is given the same template as AWS. GATEWAY_PORT, BIND_HOST and MINISTACK_HOST say where it listens, as for the
 program `ministack` itself.
@@ -36,6 +37,20 @@ def alarm_record_of_math(name, props):
     return alarm_record(name, {**plain, **first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]})
 
 
+def created_with(prefix, attribute):
+    def create(logical_id, props, stack_name):
+        made = f"{prefix}-{uuid.uuid4().hex[:17]}"
+        return made, {attribute: made}
+
+    return create
+
+
+def delete(physical_id, props):
+    """Nothing is there."""
+
+
+provisioners._RESOURCE_HANDLERS["AWS::EC2::EIP"] = {"create": created_with("eipalloc", "AllocationId"), "delete": delete}
+provisioners._RESOURCE_HANDLERS["AWS::EC2::NatGateway"] = {"create": created_with("nat", "NatGatewayId"), "delete": delete}
 provisioners._rds_db_instance_attrs = database_attributes_with_secret
 provisioners._cw_metric_alarm_record = alarm_record_of_math
 

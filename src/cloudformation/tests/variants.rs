@@ -6,7 +6,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -43,8 +44,6 @@ fn structure() -> Vec<Dimension> {
 
 /// What decides values.
 fn values() -> Vec<Dimension> {
-    let many: serde_json::Map<String, Value> =
-        (0..44).map(|number| (format!("team:key-{number}"), json!(format!("{number} of / = + - @")))).collect();
     vec![
         Dimension { key: "/balancer/certificate", values: vec![Value::Null, json!(CERTIFICATE)] },
         Dimension { key: "/balancer/port", values: vec![Value::Null, json!(80), json!(8443)] },
@@ -69,7 +68,7 @@ fn values() -> Vec<Dimension> {
         Dimension { key: "/catalog/storage_gb", values: vec![json!(20), json!(65_536)] },
         Dimension { key: "/bucket/name", values: vec![Value::Null, json!("our-own.bucket")] },
         Dimension { key: "/iam/permissions_boundary", values: vec![Value::Null, json!(BOUNDARY)] },
-        Dimension { key: "/tags", values: vec![json!({}), json!({ "Name": "theirs" }), Value::Object(many)] },
+        Dimension { key: "/tags", values: vec![json!({}), json!({ "Name": "theirs", "team:key": "of / = + - @" })] },
         Dimension {
             key: "/environment",
             values: vec![json!({}), json!({ "GREETING": "a \"quoted\" ${Word} $HOME \\ `x`" })],
@@ -81,6 +80,20 @@ fn values() -> Vec<Dimension> {
             values: vec![json!("dev"), json!("an-environment-whose-name-is-as-long-as-names-may-be-x-x-x-x-x")],
         },
         Dimension { key: "delete data", values: vec![json!(false), json!(true)] },
+    ]
+}
+
+/// What makes a template large: each of many resources with as many tags as a blueprint may have, the built-in one among them.
+fn largest() -> Vec<(&'static str, Value)> {
+    let tags: serde_json::Map<String, Value> =
+        (0..44).map(|number| (format!("team:key-{number}"), json!("v".repeat(64)))).collect();
+    vec![
+        ("/stage", json!("sns-sqs")),
+        ("/network/egress", json!("endpoints")),
+        ("/balancer/certificate", json!(CERTIFICATE)),
+        ("groups/min", json!(0)),
+        ("/name", json!("a-site-whose-name-is-long-enough")),
+        ("/tags", Value::Object(tags)),
     ]
 }
 
@@ -219,6 +232,9 @@ pub(super) fn variants(directory: &Path) -> Vec<(String, Template)> {
             made.push((format!("{name}-{number:03}"), variant(&settings, directory)));
         }
     }
+    let largest = largest();
+    let settings: Vec<(&str, &Value)> = largest.iter().map(|(key, value)| (*key, value)).collect();
+    made.push(("largest".to_owned(), variant(&settings, directory)));
     made
 }
 
@@ -238,21 +254,57 @@ fn every_variant_passes_cfn_lint() {
     let (bytes, resources) = largest;
     println!("{} variants; the largest has {bytes} bytes and {resources} resources", files.len());
     assert!(bytes < SIZE_LIMIT && resources < super::super::RESOURCE_LIMIT, "{bytes} bytes, {resources} resources");
-    let program = cfn_lint();
-    assert!(program.is_file(), "{} is missing; make it: scripts/setup python", program.display());
-    let output = Command::new(&program)
-        .args(["--regions", "us-east-1", "--format", "parseable", "--"])
-        .args(&files)
+    let program = python_program("cfn-lint");
+    // One process for many templates, since it takes seconds to start; and one a processor, since each is busy with one.
+    let processes = thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let running: Vec<Child> = (0..processes)
+        .map(|first| {
+            Command::new(&program)
+                .args(["--regions", "us-east-1", "--format", "parseable", "--"])
+                .args(files.iter().skip(first).step_by(processes))
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("cfn-lint starts")
+        })
+        .collect();
+    for process in running {
+        let output = process.wait_with_output().expect("cfn-lint ends");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.trim().is_empty(), "{said}");
+    }
+}
+
+/// Every variant is made and deleted, and one stack grows from stage to stage without losing what must stay.
+#[test]
+fn every_variant_is_accepted_by_an_emulator() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |group: &str, name: &str, template: &Template| {
+        let group = directory.path().join(group);
+        fs::create_dir_all(&group).expect("a directory is made");
+        fs::write(group.join(format!("{name}.json")), template.to_json()).expect("a template is written");
+    };
+    for (name, template) in every_variant() {
+        write("variants", name, template);
+    }
+    for (number, stage) in Stage::ALL.into_iter().enumerate() {
+        write("stages", &format!("{number}-{}", stage.name()), &super::template(&super::topology(stage)));
+    }
+    let output = Command::new(python_program("python"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/accept.py"))
+        .arg(directory.path())
         .output()
-        .expect("cfn-lint runs");
+        .expect("the script runs");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
-/// The linter stands in the Python environment beside what Cargo builds.
-fn cfn_lint() -> PathBuf {
+/// A program of the Python environment beside what Cargo builds.
+fn python_program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a path of this test");
-    test.ancestors().nth(3).expect("a target directory").join("venv/bin/cfn-lint")
+    let program = test.ancestors().nth(3).expect("a target directory").join("venv/bin").join(name);
+    assert!(program.is_file(), "{} is missing; make it: scripts/setup python", program.display());
+    program
 }
 
 #[test]

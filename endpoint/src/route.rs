@@ -107,7 +107,8 @@ impl Services {
         if signed {
             auth::verify(parts, &body, &self.0.credentials, self.0.clock.now())?;
         }
-        Ok(Call { action, params, authority, signed })
+        let trace_header = parts.headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok());
+        Ok(Call { action, params, authority, signed, trace_header: trace_header.map(str::to_owned) })
     }
 
     async fn dispatch(&self, service: Service, call: &Call) -> Outcome {

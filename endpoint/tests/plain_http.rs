@@ -52,7 +52,7 @@ async fn queues_speak_the_query_protocol() {
         "Action=SendMessage&QueueUrl={url}&MessageBody=a%3Cb%26c&MessageAttribute.1.Name=n&MessageAttribute.1.Value.DataType=String\
          &MessageAttribute.1.Value.StringValue=v"
     );
-    let (_, xml) = call(&send).await;
+    let (_, xml) = answer(signed(&endpoint, "sqs", &send, SECRET_KEY).header("x-amzn-trace-id", "Root=1-2-3")).await;
     assert_eq!(element(&xml, "MD5OfMessageBody"), "d0e9c9e8090a8b98d2403db250b16d51");
     let receive = format!(
         "Action=ReceiveMessage&QueueUrl={url}&AttributeName.1=All&MessageAttributeName.1=All&MaxNumberOfMessages=5"
@@ -60,6 +60,7 @@ async fn queues_speak_the_query_protocol() {
     let (_, xml) = call(&receive).await;
     assert_eq!(element(&xml, "Body"), "a&lt;b&amp;c");
     assert!(xml.contains("<Name>ApproximateReceiveCount</Name><Value>1</Value>"), "{xml}");
+    assert!(xml.contains("<Name>AWSTraceHeader</Name><Value>Root=1-2-3</Value>"), "{xml}");
     assert_eq!(element(&xml, "StringValue"), "v");
     let delete = format!(
         "Action=DeleteMessageBatch&QueueUrl={url}&DeleteMessageBatchRequestEntry.1.Id=x\
@@ -74,6 +75,7 @@ async fn queues_speak_the_query_protocol() {
     assert!(xml.contains("<Attribute><Name>VisibilityTimeout</Name><Value>60</Value></Attribute>"), "{xml}");
     let (status, xml) = call("Action=GetQueueUrl&QueueName=missing").await;
     assert_eq!((status, element(&xml, "Code")), (400, "AWS.SimpleQueueService.NonExistentQueue"));
+    assert_eq!(element(&xml, "Message"), "The specified queue does not exist for this wsdl version.");
     let (status, xml) = call("Action=Fly").await;
     assert_eq!((status, element(&xml, "Code")), (400, "InvalidAction"));
     endpoint.stop().await;

@@ -126,7 +126,7 @@ async fn links_are_for_what_they_say_and_no_more() {
     // The last of two actions is the one that counts, and it needs a signature.
     assert_eq!(get(format!("Action=ConfirmSubscription&Action=DeleteTopic&TopicArn={topic}")).await, 403);
     assert_eq!(get(format!("Action=DeleteTopic&TopicArn={topic}")).await, 403);
-    assert_eq!(get(format!("Action=ConfirmSubscription&TopicArn={topic}&Token=guess")).await, 400);
+    assert_eq!(get(format!("Action=ConfirmSubscription&TopicArn={topic}&Token=0123")).await, 400);
     let subscribe = sns.subscribe().topic_arn(&topic).protocol("http").endpoint(&server.url).send().await.unwrap();
     assert_eq!(subscribe.subscription_arn(), Some("pending confirmation"));
     let confirmation: Value = serde_json::from_str(&server.next().await.1).unwrap();

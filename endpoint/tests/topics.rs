@@ -122,9 +122,10 @@ async fn a_batch_and_a_structured_message() {
     };
     let batch = sns.publish_batch().topic_arn(&topic);
     let batch = batch.publish_batch_request_entries(entry("good", r#"{"default": "d", "sqs": "for queues"}"#));
-    let output = batch.publish_batch_request_entries(entry("bad", "{}")).send().await.unwrap();
-    assert_eq!(output.successful()[0].id(), Some("good"));
-    assert_eq!((output.failed()[0].id(), output.failed()[0].code()), ("bad", "InvalidParameter"));
+    let refused = batch.clone().publish_batch_request_entries(entry("bad", "{}")).send().await.unwrap_err();
+    assert!(refused.into_service_error().is_invalid_parameter_exception());
+    let output = batch.send().await.unwrap();
+    assert_eq!((output.successful()[0].id(), output.failed().len()), (Some("good"), 0));
     let messages = sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
     assert_eq!(messages.messages().iter().filter_map(|message| message.body()).collect::<Vec<_>>(), ["for queues"]);
     endpoint.stop().await;

@@ -19,6 +19,11 @@ pub(crate) enum SnsError {
     /// A message attribute is wrong, which has a code of its own.
     #[error("{0}")]
     InvalidValue(String),
+    #[error("Invalid token")]
+    InvalidToken,
+    /// What the service's own framework refuses before the service sees it.
+    #[error("1 validation error detected: Value null at '{0}' failed to satisfy constraint: Member must not be null")]
+    Missing(String),
     #[error("User is not authorized: sign the request, the subscription was confirmed with AuthenticateOnUnsubscribe")]
     NotAuthorized,
     #[error("The batch request doesn't contain any entries.")]
@@ -73,7 +78,8 @@ impl From<SnsError> for Fault {
         let (code, status) = match error {
             SnsError::NoTopic | SnsError::NoSubscription => ("NotFound", StatusCode::NOT_FOUND),
             SnsError::NoResource => ("ResourceNotFound", StatusCode::NOT_FOUND),
-            SnsError::InvalidParameter(_) => ("InvalidParameter", StatusCode::BAD_REQUEST),
+            SnsError::InvalidParameter(_) | SnsError::InvalidToken => ("InvalidParameter", StatusCode::BAD_REQUEST),
+            SnsError::Missing(_) => ("ValidationError", StatusCode::BAD_REQUEST),
             SnsError::InvalidValue(_) => ("ParameterValueInvalid", StatusCode::BAD_REQUEST),
             SnsError::NotAuthorized => ("AuthorizationError", StatusCode::FORBIDDEN),
             SnsError::EmptyBatchRequest => ("EmptyBatchRequest", StatusCode::BAD_REQUEST),

@@ -29,12 +29,12 @@ impl Published {
         sqs::size(&self.message, &self.message_attributes)
     }
 
-    /// Checks what can be checked without the topic.
-    pub(super) fn check(&self) -> Result<(), SnsError> {
+    /// Checks what can be checked without the topic; `place` is where the message is in the request, with a dot, in a batch.
+    pub(super) fn check(&self, place: &str) -> Result<(), SnsError> {
         if self.message.is_empty() {
             return Err(SnsError::refused("Empty message"));
         }
-        check_attributes(&self.message_attributes)?;
+        check_attributes(&self.message_attributes, place)?;
         if self.size() > MAX_MESSAGE {
             return Err(SnsError::refused("Message too long"));
         }
@@ -102,8 +102,11 @@ fn is_subject(subject: &str) -> bool {
 }
 
 /// Checks attributes. There may be more of them than a queue takes.
-fn check_attributes(attributes: &MessageAttributes) -> Result<(), SnsError> {
+fn check_attributes(attributes: &MessageAttributes, place: &str) -> Result<(), SnsError> {
     for (name, value) in attributes {
+        if value.data_type.is_empty() {
+            return Err(SnsError::Missing(format!("{place}messageAttributes.{name}.member.dataType")));
+        }
         check_name(name).map_err(SnsError::InvalidValue)?;
         check_value(name, value).map_err(SnsError::InvalidValue)?;
     }

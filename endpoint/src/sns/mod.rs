@@ -32,6 +32,7 @@ use crate::{
 pub(crate) use publish::{has_topic, notify};
 
 use error::SnsError;
+use publish::Caller;
 
 /// Names and values as clients see them.
 type AttributeMap = BTreeMap<String, String>;
@@ -67,8 +68,8 @@ impl Sns {
             "ListSubscriptionsByTopic" => answer(self.list_subscriptions_by_topic(call.params.decode()?).await),
             "GetSubscriptionAttributes" => answer(self.subscription_attributes(call.params.decode()?).await),
             "SetSubscriptionAttributes" => done(self.set_subscription_attribute(call.params.decode()?).await),
-            "Publish" => answer(self.publish(call.params.decode()?, &call.authority).await),
-            "PublishBatch" => answer(self.publish_batch(call.params.decode()?, &call.authority).await),
+            "Publish" => answer(self.publish(call.params.decode()?, caller(call)).await),
+            "PublishBatch" => answer(self.publish_batch(call.params.decode()?, caller(call)).await),
             "AddPermission" => done(self.add_permission(call.params.decode()?).await),
             "RemovePermission" => done(self.remove_permission(call.params.decode()?).await),
             "CreatePlatformApplication"
@@ -97,6 +98,10 @@ impl Sns {
             other => Err(Fault::unknown_action("SNS", other)),
         }
     }
+}
+
+fn caller(call: &Call) -> Caller {
+    Caller { authority: call.authority.clone(), trace_header: call.trace_header.clone() }
 }
 
 fn answer<T: Serialize>(output: Result<T, SnsError>) -> Outcome {

@@ -11,7 +11,6 @@ use crate::{
     names::Names,
     sqs::{self, MessageAttributes, NewMessage, fifo},
     store::{StoreError, Unit},
-    wire::Fault,
 };
 
 use super::{
@@ -66,33 +65,33 @@ pub(super) struct Accepted {
     sequence_number: Option<String>,
 }
 
+/// The answer to a batch, which is accepted as a whole or not at all.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct BatchOutput {
     successful: Vec<Accepted>,
-    failed: Vec<FailedEntry>,
+    failed: [(); 0],
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct FailedEntry {
-    id: String,
-    sender_fault: bool,
-    code: &'static str,
-    message: String,
+/// What a request says beside its parameters.
+pub(super) struct Caller {
+    /// `host:port` as the client named us.
+    pub(super) authority: String,
+    /// What traces the request through services.
+    pub(super) trace_header: Option<String>,
 }
 
 /// Where a message is published to, and by whom.
 struct Context {
     names: Names,
-    authority: String,
+    caller: Caller,
     topic: Topic,
     subscriptions: Vec<(Subscription, Option<Filter>)>,
     now: Millis,
 }
 
 impl Sns {
-    pub(super) async fn publish(&self, input: Publish, authority: &str) -> Result<Accepted, SnsError> {
+    pub(super) async fn publish(&self, input: Publish, caller: Caller) -> Result<Accepted, SnsError> {
         if input.phone_number.is_some() {
             let reason = "text messages are not offered by this endpoint: give a TopicArn";
             return Err(SnsError::invalid("PhoneNumber", reason));
@@ -102,37 +101,28 @@ impl Sns {
             let reason = "mobile endpoints are not offered by this endpoint: give the ARN of a topic";
             return Err(SnsError::invalid("TargetArn", reason));
         }
-        input.message.check()?;
-        let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
+        input.message.check("")?;
+        let (names, now) = (self.names.clone(), self.clock.now());
         let publish = move |unit: &mut Unit<'_>| {
-            let context = Context::load(unit.connection(), names, authority, &arn, now)?;
+            let context = Context::load(unit.connection(), names, caller, &arn, now)?;
             context.publish(unit, None, &input.message)
         };
         self.store.write(publish).await
     }
 
-    pub(super) async fn publish_batch(&self, input: PublishBatch, authority: &str) -> Result<BatchOutput, SnsError> {
+    pub(super) async fn publish_batch(&self, input: PublishBatch, caller: Caller) -> Result<BatchOutput, SnsError> {
         let entries = input.publish_batch_request_entries;
         check_batch(&entries)?;
-        let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
+        for (number, entry) in (1..).zip(&entries) {
+            entry.message.check(&format!("publishBatchRequestEntries.{number}.member."))?;
+        }
+        let (names, now) = (self.names.clone(), self.clock.now());
         let publish = move |unit: &mut Unit<'_>| {
-            let context = Context::load(unit.connection(), names, authority, &input.topic_arn, now)?;
-            // What the topic's order needs and one entry lacks refuses them all.
+            let context = Context::load(unit.connection(), names, caller, &input.topic_arn, now)?;
+            // What one entry lacks refuses them all.
             entries.iter().try_for_each(|entry| entry.message.check_order(&context.topic))?;
-            let mut output = BatchOutput { successful: Vec::new(), failed: Vec::new() };
-            for Entry { id, message } in entries {
-                let outcome = message.check().and_then(|()| context.publish(unit, Some(id.clone()), &message));
-                match outcome {
-                    Ok(accepted) => output.successful.push(accepted),
-                    Err(error @ SnsError::Store(_)) => return Err(error),
-                    Err(error) => {
-                        let fault = Fault::from(error);
-                        let sender_fault = fault.is_senders();
-                        output.failed.push(FailedEntry { id, sender_fault, code: fault.code, message: fault.message });
-                    }
-                }
-            }
-            Ok(output)
+            let accepted = entries.into_iter().map(|Entry { id, message }| context.publish(unit, Some(id), &message));
+            Ok(BatchOutput { successful: accepted.collect::<Result<_, _>>()?, failed: [] })
         };
         self.store.write(publish).await
     }
@@ -158,8 +148,8 @@ pub(crate) fn notify(
     now: Millis,
 ) -> Result<(), StoreError> {
     let published = Published { message, subject: Some(subject.to_owned()), ..Published::default() };
-    let authority = format!("sns.{}.amazonaws.com", names.region);
-    let delivered = Context::load(unit.connection(), names.clone(), authority, topic_arn, now)
+    let caller = Caller { authority: format!("sns.{}.amazonaws.com", names.region), trace_header: None };
+    let delivered = Context::load(unit.connection(), names.clone(), caller, topic_arn, now)
         .and_then(|context| context.publish(unit, None, &published));
     match delivered {
         Ok(_) => Ok(()),
@@ -197,7 +187,7 @@ impl Context {
     fn load(
         connection: &Connection,
         names: Names,
-        authority: String,
+        caller: Caller,
         arn: &str,
         now: Millis,
     ) -> Result<Context, SnsError> {
@@ -207,7 +197,7 @@ impl Context {
             let filter = subscription.filter();
             (subscription, filter)
         });
-        Ok(Context { names, authority, topic, subscriptions: subscriptions.collect(), now })
+        Ok(Context { names, caller, topic, subscriptions: subscriptions.collect(), now })
     }
 
     /// Publishes a message: once, where the topic has seen it in the last five minutes.
@@ -258,7 +248,7 @@ impl Context {
                     message_id,
                     topic_arn: &self.names.topic_arn(&self.topic.name),
                     subscription_arn: &subscription.arn(&self.names),
-                    authority: &self.authority,
+                    authority: &self.caller.authority,
                     subject: published.subject.as_deref(),
                     message: &text,
                     attributes: &published.message_attributes,
@@ -276,6 +266,7 @@ impl Context {
                 body,
                 attributes: if raw { published.message_attributes.clone() } else { MessageAttributes::new() },
                 sender: self.names.account.clone(),
+                trace_header: self.caller.trace_header.clone(),
                 group: published.message_group_id.clone(),
                 dedup_id: dedup_id.map(str::to_owned),
                 ..NewMessage::default()

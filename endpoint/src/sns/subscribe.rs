@@ -91,6 +91,9 @@ impl Sns {
 
     /// Confirms a subscription by its token; doing so again changes nothing.
     pub(super) async fn confirm(&self, input: Confirm, signed: bool) -> Result<SubscriptionArn, SnsError> {
+        if input.token.is_empty() || !input.token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(SnsError::InvalidToken);
+        }
         let names = self.names.clone();
         let guarded = signed && input.authenticate_on_unsubscribe.as_deref() == Some("true");
         let confirm = move |unit: &mut Unit<'_>| {

@@ -80,7 +80,9 @@ impl From<SqsError> for Fault {
         let message = error.to_string();
         let (shape, code, status) = match error {
             SqsError::QueueDoesNotExist(_) => {
-                ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400)
+                let (shape, code) = ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue");
+                return Fault::new(shape, code, StatusCode::BAD_REQUEST, message)
+                    .with_query_message("The specified queue does not exist for this wsdl version.");
             }
             SqsError::QueueNameExists { .. } => ("com.amazonaws.sqs#QueueNameExists", "QueueAlreadyExists", 400),
             SqsError::InvalidAddress(_) => ("com.amazonaws.sqs#InvalidAddress", "InvalidAddress", 400),

@@ -137,7 +137,8 @@ pub(super) fn delete(unit: &mut Unit<'_>, queue: &Queue, handle: &str, now: Mill
     }
 }
 
-/// Hides the message of a handle for `timeout` seconds from now.
+/// Hides the message of a handle for `timeout` seconds from now. As long as nobody else received it, that it is visible again
+/// does no harm: but where an order is kept the rest of the group counts on it.
 pub(super) fn hide(
     unit: &mut Unit<'_>,
     queue: &Queue,
@@ -148,12 +149,12 @@ pub(super) fn hide(
     let receipt = decode(handle, queue)?;
     let timeout = within("VisibilityTimeout", timeout, 0..=MAX_VISIBILITY, VISIBILITY_RANGE)?;
     let timeout = timeout.ok_or(SqsError::MissingParameter("VisibilityTimeout"))?;
-    let sql = "SELECT received_ms, ifnull(receipt = ?3, 0) AND visible_ms > ?4, group_id FROM message \
+    let sql = "SELECT received_ms, ifnull(receipt = ?3, 0) AND (visible_ms > ?4 OR NOT ?5), group_id FROM message \
                WHERE id = ?1 AND queue_id = ?2";
     let found: Option<(Option<Millis>, bool, Option<String>)> = unit
         .connection()
         .prepare_cached(sql)?
-        .query_row(params![receipt.message, queue.id, receipt.nonce, now], |row| {
+        .query_row(params![receipt.message, queue.id, receipt.nonce, now, queue.is_fifo()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;

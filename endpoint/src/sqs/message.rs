@@ -63,7 +63,7 @@ impl AttributeValue {
         }
         let value = if kind == "Binary" { self.binary_value.as_deref() } else { self.string_value.as_deref() };
         let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
-            format!("The message attribute '{name}' must contain a non-empty message attribute value for message attribute type '{kind}'.")
+            format!("Message (user) attribute '{name}' must contain a non-empty value of type '{kind}'.")
         })?;
         match kind {
             "Number" if !is_number(value) => {

@@ -54,6 +54,12 @@ struct SendEntry {
     message: Sent,
 }
 
+/// Who sends, and what traces the request through services.
+struct Sender {
+    id: String,
+    trace_header: Option<String>,
+}
+
 #[derive(Serialize)]
 pub(super) struct Accepted {
     #[serde(rename = "Id", skip_serializing_if = "Option::is_none")]
@@ -71,21 +77,27 @@ pub(super) struct Accepted {
 }
 
 impl Sqs {
-    pub(super) async fn send(&self, input: SendMessage) -> Result<Accepted, SqsError> {
+    pub(super) async fn send(&self, input: SendMessage, trace_header: Option<&str>) -> Result<Accepted, SqsError> {
         let name = self.queue_of(&input.queue_url)?;
-        let (sender, now) = (self.names.account.clone(), self.clock.now());
+        let sender = Sender { id: self.names.account.clone(), trace_header: trace_header.map(str::to_owned) };
+        let now = self.clock.now();
         let send = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
-            input.message.put(unit, &queue, None, sender, now)
+            input.message.put(unit, &queue, None, &sender, now)
         };
         self.store.write(send).await
     }
 
-    pub(super) async fn send_batch(&self, input: SendBatch) -> Result<BatchOutput<Accepted>, SqsError> {
+    pub(super) async fn send_batch(
+        &self,
+        input: SendBatch,
+        trace_header: Option<&str>,
+    ) -> Result<BatchOutput<Accepted>, SqsError> {
         let name = self.queue_of(&input.queue_url)?;
         batch::check_ids(input.entries.iter().map(|entry| entry.id.as_str()), "SendMessageBatchRequestEntry")?;
         check_batch_size(&input.entries)?;
-        let (sender, now) = (self.names.account.clone(), self.clock.now());
+        let sender = Sender { id: self.names.account.clone(), trace_header: trace_header.map(str::to_owned) };
+        let now = self.clock.now();
         let send = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
             if queue.is_fifo() {
@@ -93,7 +105,7 @@ impl Sqs {
             }
             let mut output = BatchOutput::new();
             for SendEntry { id, message } in input.entries {
-                let outcome = message.put(unit, &queue, Some(id.clone()), sender.clone(), now);
+                let outcome = message.put(unit, &queue, Some(id.clone()), &sender, now);
                 output.add(id, outcome)?;
             }
             Ok(output)
@@ -114,7 +126,7 @@ impl Sent {
         unit: &mut Unit<'_>,
         queue: &Queue,
         id: Option<String>,
-        sender: String,
+        sender: &Sender,
         now: Millis,
     ) -> Result<Accepted, SqsError> {
         self.check(queue)?;
@@ -123,11 +135,12 @@ impl Sent {
         let md5_of_system_attributes = super::message::md5_of_attributes(&self.message_system_attributes);
         let trace_header =
             self.message_system_attributes.get(TRACE_HEADER).and_then(|value| value.string_value.clone());
+        let trace_header = trace_header.or_else(|| sender.trace_header.clone());
         let message = NewMessage {
             body: self.message_body,
             attributes: self.message_attributes,
             trace_header,
-            sender,
+            sender: sender.id.clone(),
             delay: self.delay_seconds,
             group: self.message_group_id,
             dedup_id: self.message_deduplication_id,

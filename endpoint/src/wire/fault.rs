@@ -13,11 +13,18 @@ pub(crate) struct Fault {
     pub(crate) code: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// What query answers say instead of the message, where the service never gave up an older wording.
+    pub(crate) query_message: Option<&'static str>,
 }
 
 impl Fault {
     pub(crate) fn new(shape: &'static str, code: &'static str, status: StatusCode, message: impl Into<String>) -> Self {
-        Fault { shape, code, status, message: message.into() }
+        Fault { shape, code, status, message: message.into(), query_message: None }
+    }
+
+    pub(crate) fn with_query_message(mut self, message: &'static str) -> Self {
+        self.query_message = Some(message);
+        self
     }
 
     fn client(shape: &'static str, code: &'static str, message: impl Into<String>) -> Self {

@@ -51,6 +51,8 @@ pub(crate) struct Call {
     pub(crate) authority: String,
     /// Whether the caller proved to have the key. Few operations are there without.
     pub(crate) signed: bool,
+    /// `X-Amzn-Trace-Id`, which messages carry on.
+    pub(crate) trace_header: Option<String>,
 }
 
 /// The parameters of a call.

@@ -41,7 +41,7 @@ pub(super) fn error(namespace: &str, style: XmlStyle, fault: &Fault, request_id:
     xml.element("Error", |xml| {
         xml.text_element("Type", if fault.is_senders() { "Sender" } else { "Receiver" });
         xml.text_element("Code", fault.code);
-        xml.text_element("Message", &fault.message);
+        xml.text_element("Message", fault.query_message.unwrap_or(&fault.message));
         if style == XmlStyle::Flattened {
             // SQS has it, always empty.
             xml.text.push_str("<Detail/>");

@@ -81,7 +81,7 @@ impl Services {
             Ok(body) => body.to_bytes(),
             Err(_) => return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL))),
         };
-        match self.decode(protocol, parts, body) {
+        match self.decode(protocol, parts, &body) {
             Ok(call) => {
                 let outcome = self.dispatch(service, &call).await;
                 wire::respond(protocol, &call.action, outcome)
@@ -90,7 +90,7 @@ impl Services {
         }
     }
 
-    fn decode(&self, protocol: Protocol, parts: &Parts, body: Bytes) -> Result<Call, Fault> {
+    fn decode(&self, protocol: Protocol, parts: &Parts, body: &Bytes) -> Result<Call, Fault> {
         let authority = host_of(&parts.headers).to_owned();
         let (action, params) = match protocol {
             Protocol::Json => {
@@ -100,12 +100,12 @@ impl Services {
             Protocol::Query { .. } if parts.method == Method::GET => {
                 Params::form(parts.uri.query().unwrap_or_default().as_bytes(), parts.uri.path())?
             }
-            Protocol::Query { .. } => Params::form(&body, parts.uri.path())?,
+            Protocol::Query { .. } => Params::form(body, parts.uri.path())?,
         };
         // A link in a message is followed by whoever got the message: the secret in it is what entitles to this and nothing else.
         let signed = !(is_link(parts) && LINKED.contains(&action.as_str()));
         if signed {
-            auth::verify(parts, &body, &self.0.credentials, self.0.clock.now())?;
+            auth::verify(parts, body, &self.0.credentials, self.0.clock.now())?;
         }
         let trace_header = parts.headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok());
         Ok(Call { action, params, authority, signed, trace_header: trace_header.map(str::to_owned) })

@@ -1,5 +1,6 @@
 //! What is known of an object, without its bytes and its metadata.
 
+use http::HeaderValue;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -12,7 +13,8 @@ use super::{
     Buckets,
     checksums::{self, set_checksum},
     error::Failure,
-    facts::{etag, timestamp},
+    facts::timestamp,
+    front::DETAILS,
     listing::page_size,
     rows::{Object, signed},
     versions::existing_object,
@@ -26,10 +28,10 @@ impl Buckets {
         request: S3Request<GetObjectAttributesInput>,
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         let input = request.input;
-        let wanted = input.object_attributes;
-        if let Some(unknown) = wanted.iter().find(|attribute| !KNOWN.contains(&attribute.as_str())) {
+        let wanted = names(&input.object_attributes);
+        if let Some(unknown) = wanted.iter().find(|name| !KNOWN.contains(name)) {
             let reason = "Invalid attribute name specified.";
-            return Err(Failure::argument("x-amz-object-attributes", unknown.as_str(), reason).into());
+            return Err(Failure::argument("x-amz-object-attributes", *unknown, reason).into());
         }
         let max = page_size("max-parts", input.max_parts)?;
         let after = input.part_number_marker.unwrap_or(0);
@@ -40,20 +42,31 @@ impl Buckets {
             })
             .await?;
         let object = &stored.object;
-        let wants = |name: &str| wanted.iter().any(|attribute: &ObjectAttributes| attribute.as_str() == name);
+        let wants = |name: &str| wanted.contains(&name);
         let class = || object.facts.storage_class.clone().unwrap_or_else(|| StorageClass::STANDARD.to_owned());
         let output = GetObjectAttributesOutput {
             version_id: bucket.shown(&stored.version),
             last_modified: Some(timestamp(object.modified)),
-            e_tag: wants("ETag").then(|| etag(&object.etag)),
             checksum: wants("Checksum").then(|| whole(object)),
             object_parts: (wants("ObjectParts") && object.in_parts()).then(|| parts(object, after, max)),
             object_size: wants("ObjectSize").then(|| signed(object.size)),
             storage_class: wants("StorageClass").then(|| StorageClass::from(class())),
             ..GetObjectAttributesOutput::default()
         };
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        if wants("ETag") {
+            // Here alone the service writes it without quotes, which the crate would add.
+            let element = form_urlencoded::Serializer::new(String::new()).append_pair("ETag", &object.etag).finish();
+            let element = HeaderValue::try_from(element).expect("encoded text is ASCII");
+            response.headers.insert(DETAILS, element);
+        }
+        Ok(response)
     }
+}
+
+/// The names in the header, which some SDKs write as many values and others as one with commas.
+fn names(values: &[ObjectAttributes]) -> Vec<&str> {
+    values.iter().flat_map(|value| value.as_str().split(',')).map(str::trim).collect()
 }
 
 fn whole(object: &Object) -> Checksum {

@@ -10,7 +10,7 @@ use super::{
     events::{host_id, request_id},
 };
 
-/// Carries the elements of an error from the operation to here; it never leaves.
+/// Carries elements that the crate does not write from the operation to here; it never leaves.
 pub(super) const DETAILS: HeaderName = HeaderName::from_static("x-endpoint-error-details");
 pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
@@ -46,6 +46,10 @@ impl Asked {
             let details = details.as_ref().map(HeaderValue::as_bytes);
             let body = with_details(&body, details, &self.path, &request, &host);
             *response.body_mut() = Body::from(body);
+        } else if let Some(elements) = details {
+            let body = std::mem::take(response.body_mut());
+            let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            *response.body_mut() = Body::from(with_elements(&body, elements.as_bytes()));
         }
         for (name, value) in [(REQUEST_ID, request), (HOST_ID, host)] {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -109,6 +113,21 @@ fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str,
     text.into()
 }
 
+/// Adds elements at the end of the document's root.
+fn with_elements(body: &Bytes, elements: &[u8]) -> Bytes {
+    let Some((start, end)) =
+        std::str::from_utf8(body).ok().and_then(|text| text.rfind("</").map(|at| text.split_at(at)))
+    else {
+        return body.clone();
+    };
+    let mut text = start.to_owned();
+    for (name, value) in form_urlencoded::parse(elements) {
+        element(&mut text, &name, &value);
+    }
+    text.push_str(end);
+    text.into()
+}
+
 pub(super) fn element(text: &mut String, name: &str, value: &str) {
     text.extend(["<", name, ">"]);
     for character in value.chars() {
@@ -138,6 +157,8 @@ mod tests {
         let bare = Bytes::from_static(b"<Error><Code>InvalidBucketName</Code></Error>");
         let text = with_details(&bare, None, "/A_b/c", "R", "H");
         assert!(std::str::from_utf8(&text).unwrap().contains("<BucketName>A_b</BucketName>"), "{text:?}");
+        let whole = Bytes::from_static(b"<A><B>1</B></A>");
+        assert_eq!(with_elements(&whole, b"C=2"), "<A><B>1</B><C>2</C></A>");
         let other = Bytes::from_static(b"not an error");
         assert_eq!(with_details(&other, None, "", "", ""), other);
     }

@@ -201,12 +201,16 @@ proptest! {
     #[test]
     fn a_standard_queue_hides_and_deletes_as_it_says(operations in prop::collection::vec(operation(), 1..60)) {
         let mut bench = Bench::new(false);
-        operations.iter().for_each(|operation| bench.run(operation));
+        for operation in &operations {
+            bench.run(operation);
+        }
     }
 
     #[test]
     fn a_fifo_queue_keeps_the_order_of_each_group(operations in prop::collection::vec(operation(), 1..60)) {
         let mut bench = Bench::new(true);
-        operations.iter().for_each(|operation| bench.run(operation));
+        for operation in &operations {
+            bench.run(operation);
+        }
     }
 }

@@ -28,7 +28,7 @@ fn names() -> Names {
 fn with_queue(connection: &Connection, name: &str, attributes: &[(&str, &str)]) {
     let given: AttributeMap = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let mut attributes = QueueAttributes::default();
-    attributes.set(&given, name.ends_with(".fifo")).unwrap();
+    attributes.set(&given, name.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo")).unwrap();
     let sql = "INSERT INTO queue (name, created_ms, modified_ms, attributes, tags) VALUES (?1, ?2, ?2, ?3, '{}')";
     connection.execute(sql, rusqlite::params![name, START, Json(&attributes)]).unwrap();
 }

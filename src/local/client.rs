@@ -60,9 +60,7 @@ pub enum ClientError {
 pub async fn ask(place: &Place, request: &Request, reporter: &dyn Reporter) -> Result<Answer, ClientError> {
     let stream = match UnixStream::connect(place.socket()).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Err(ClientError::NotRunning);
-        }
+        Err(error) if is_absence(error.kind()) => return Err(ClientError::NotRunning),
         Err(source) => {
             return Err(ClientError::Io { what: format!("{} cannot be opened", place.socket().display()), source });
         }
@@ -80,6 +78,12 @@ pub async fn ask(place: &Place, request: &Request, reporter: &dyn Reporter) -> R
         }
     }
     Err(ended())
+}
+
+/// Whether a socket that cannot be opened says that no process is there. A reset is one that died with the connection
+/// in its queue: the kernel closes the queue before the socket itself.
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
 }
 
 /// Starts the background process, and returns when it answers.

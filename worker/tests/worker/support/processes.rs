@@ -19,14 +19,20 @@ impl Process {
         Self(worker.pid())
     }
 
-    /// Those that it has started.
+    /// Those that it has started. One that is not yet another program is not among them: until then its memory is its
+    /// parent's.
     pub(crate) fn children(self) -> Vec<Self> {
         let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.0)) else { return Vec::new() };
         let children =
             threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
         children
             .flat_map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok().map(Self)).collect::<Vec<_>>())
+            .filter(|child| child.command() != self.command())
             .collect()
+    }
+
+    fn command(self) -> Vec<u8> {
+        std::fs::read(format!("/proc/{}/cmdline", self.0)).unwrap_or_default()
     }
 
     /// Memory that it has now, in KiB; none once it is gone.

@@ -18,6 +18,10 @@ pub enum Kind {
     Usage,
     /// The blueprint is not valid.
     Blueprint,
+    /// Nobody is logged in, or the login has expired.
+    Credentials,
+    /// Whoever is logged in may not do it.
+    Denied,
     /// There is no such environment.
     NotFound,
     /// Another run works on the environment.
@@ -36,6 +40,7 @@ impl Kind {
         match self {
             Self::Failed => 1,
             Self::Usage | Self::Blueprint => 2,
+            Self::Credentials | Self::Denied => 3,
             Self::NotFound => 4,
             Self::Locked => 6,
             Self::Cancelled => 8,

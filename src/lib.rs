@@ -2,6 +2,7 @@
 //!
 //! Data runs one way: YAML, [`blueprint`], [`topology`], then a target. `docs/architecture.md` draws the house.
 
+pub mod aws;
 pub mod blueprint;
 pub mod bundle;
 pub mod cli;

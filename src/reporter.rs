@@ -15,6 +15,11 @@ pub enum Event {
         /// What it waits for, or what came of it, in people's words.
         detail: String,
     },
+    /// Nothing has happened for a while; what goes on all the same. Whoever sees every part does not need it.
+    Still {
+        /// What goes on, and since when.
+        message: String,
+    },
     /// Something worth knowing that belongs to no part, such as a port that was taken.
     Note {
         /// What there is to know.

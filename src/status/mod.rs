@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Health {
     /// As it should be.
     Ok,
+    /// It cannot be seen: its numbers say nothing, and its reason says why.
+    Unknown,
     /// It serves, but something is missing or changing.
     Degraded,
     /// It does not serve.
@@ -23,6 +25,7 @@ impl Health {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Unknown => "unknown",
             Self::Degraded => "degraded",
             Self::Down => "down",
         }
@@ -105,7 +108,7 @@ pub enum Detail {
 }
 
 /// What is particular to a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupDetail {
     /// Instances that are wanted.
     pub desired: u32,
@@ -138,7 +141,8 @@ pub struct Instance {
     /// Zone that it is in.
     pub zone: String,
     /// Process id, on the local target.
-    pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// When it was started, RFC 3339 in UTC.
     pub since: String,
 }
@@ -148,7 +152,8 @@ pub struct Instance {
 pub struct Outputs {
     /// The site.
     pub url: String,
-    /// The S3, SQS and SNS endpoint, on the local target.
+    /// The S3, SQS and SNS endpoint, where it is not AWS's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub endpoint_url: String,
     /// Region that clients must be set to.
     pub region: String,
@@ -160,11 +165,32 @@ pub struct Outputs {
     /// URL of each queue, by its group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub queue_urls: BTreeMap<String, String>,
+    /// The dashboard, on AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard_url: Option<String>,
+}
+
+impl Detail {
+    /// Returns the kind of part, in the topology's word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Balancer { .. } => "balancer",
+            Self::Group(_) => "group",
+            Self::Queue { .. } => "queue",
+            Self::Topic { .. } => "topic",
+            Self::Bucket {} => "bucket",
+            Self::Catalog { .. } => "catalog",
+        }
+    }
 }
 
 impl Report {
-    /// Returns the worst health of the parts.
+    /// Returns the worst health of the parts. Where one cannot be seen, the whole is not known to be well.
     pub fn worst(parts: &[Part]) -> Health {
-        parts.iter().map(|part| part.health).max().unwrap_or(Health::Down)
+        match parts.iter().map(|part| part.health).max() {
+            Some(Health::Unknown) => Health::Degraded,
+            Some(worst) => worst,
+            None => Health::Down,
+        }
     }
 }

@@ -68,6 +68,7 @@ impl Reporter for Progress {
                 bar.set_style(style(&format!("{} {{prefix}} {{wide_msg}} {{elapsed}}", self.mark(state))));
                 bar.finish_with_message(first_line(&detail));
             }
+            Event::Still { .. } => {}
             Event::Note { message } => {
                 // Without a terminal there would be no `Progress`.
                 drop(self.all.println(message));
@@ -117,7 +118,7 @@ impl Reporter for Lines {
                     to_stderr(&format!("{seconds:6.1} s  {word:<8} {part:<NAME$} {detail}\n"));
                 }
             }
-            Event::Note { message } => to_stderr(&format!("{message}\n")),
+            Event::Still { message } | Event::Note { message } => to_stderr(&format!("{message}\n")),
         }
     }
 }

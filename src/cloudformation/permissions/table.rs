@@ -29,6 +29,7 @@ pub const PERMISSIONS: &[Permission] = &[
         holder: Holder::CommandLine,
         actions: &[
             "s3:CreateBucket",
+            "s3:DeleteObjectTagging",
             "s3:GetBucketTagging",
             "s3:GetObject",
             "s3:ListBucket",
@@ -39,6 +40,7 @@ pub const PERMISSIONS: &[Permission] = &[
             "s3:PutEncryptionConfiguration",
             "s3:PutLifecycleConfiguration",
             "s3:PutObject",
+            "s3:PutObjectTagging",
         ],
         scope: Scope::Named(&["arn:{partition}:s3:::decouple-*", "arn:{partition}:s3:::decouple-*/*"]),
         reason: "to make the artifact bucket, and to ship the worker and large templates through it",
@@ -55,6 +57,7 @@ pub const PERMISSIONS: &[Permission] = &[
             "ec2:Describe*",
             "elasticloadbalancing:Describe*",
             "rds:Describe*",
+            "sts:GetCallerIdentity",
         ],
         scope: Scope::Any,
         reason: "to show the live state; these actions have no narrower resource",

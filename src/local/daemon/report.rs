@@ -66,6 +66,7 @@ impl Environment {
             bucket: plan.bucket.bucket.clone(),
             topic_arn: addresses.and_then(|addresses| addresses.topic_arn.clone()),
             queue_urls: addresses.map(|addresses| addresses.queue_urls.clone()).unwrap_or_default(),
+            dashboard_url: None,
         }
     }
 
@@ -140,7 +141,7 @@ fn instance(instance: &Instance) -> status::Instance {
         reason: instance.reason.clone(),
         market: instance.market.to_owned(),
         zone: instance.zone.to_owned(),
-        pid: instance.pid,
+        pid: Some(instance.pid),
         since: instance.since.to_string(),
     }
 }

@@ -75,6 +75,7 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             break
         }
         'decouple;up' {
+            [CompletionResult]::new('--bundle', '--bundle', [CompletionResultType]::ParameterName, 'AWS: worker bundle to ship in place of the built-in one')
             [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'How far the site is decoupled [default: the blueprint''s]')
             [CompletionResult]::new('--blueprint', '--blueprint', [CompletionResultType]::ParameterName, 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Name of the environment')
@@ -83,7 +84,9 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'AWS profile')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Form of the result')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Form of the result')
-            [CompletionResult]::new('--foreground', '--foreground', [CompletionResultType]::ParameterName, 'Stay in the foreground, show what workers log, and stop everything on Ctrl-C')
+            [CompletionResult]::new('--foreground', '--foreground', [CompletionResultType]::ParameterName, 'Local: stay in the foreground, show what workers log, and stop everything on Ctrl-C')
+            [CompletionResult]::new('--express', '--express', [CompletionResultType]::ParameterName, 'AWS: CloudFormation''s express mode: resources count as made once they are configured')
+            [CompletionResult]::new('--no-wait', '--no-wait', [CompletionResultType]::ParameterName, 'AWS: end when the stack is made, before instances and database are ready')
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Tell results and errors only')

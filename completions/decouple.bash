@@ -757,12 +757,16 @@ _decouple() {
             return 0
             ;;
         decouple__subcmd__up)
-            opts="-o -y -q -v -h -V --foreground --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version"
+            opts="-o -y -q -v -h -V --foreground --bundle --express --no-wait --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --stage)
                     COMPREPLY=($(compgen -W "elb elb-sqs sns-sqs" -- "${cur}"))
                     return 0

@@ -70,6 +70,7 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand --version 'Print version'
         }
         &'decouple;up'= {
+            cand --bundle 'AWS: worker bundle to ship in place of the built-in one'
             cand --stage 'How far the site is decoupled [default: the blueprint''s]'
             cand --blueprint 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]'
             cand --env 'Name of the environment'
@@ -78,7 +79,9 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand --profile 'AWS profile'
             cand -o 'Form of the result'
             cand --output 'Form of the result'
-            cand --foreground 'Stay in the foreground, show what workers log, and stop everything on Ctrl-C'
+            cand --foreground 'Local: stay in the foreground, show what workers log, and stop everything on Ctrl-C'
+            cand --express 'AWS: CloudFormation''s express mode: resources count as made once they are configured'
+            cand --no-wait 'AWS: end when the stack is made, before instances and database are ready'
             cand -y 'Answer every question with yes'
             cand --yes 'Answer every question with yes'
             cand -q 'Tell results and errors only'

@@ -72,6 +72,7 @@ complete -c decouple -n "__fish_decouple_using_subcommand validate" -s q -l quie
 complete -c decouple -n "__fish_decouple_using_subcommand validate" -s v -l verbose -d 'Tell more of what is done'
 complete -c decouple -n "__fish_decouple_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c decouple -n "__fish_decouple_using_subcommand validate" -s V -l version -d 'Print version'
+complete -c decouple -n "__fish_decouple_using_subcommand up" -l bundle -d 'AWS: worker bundle to ship in place of the built-in one' -r -F
 complete -c decouple -n "__fish_decouple_using_subcommand up" -l stage -d 'How far the site is decoupled [default: the blueprint\'s]' -r -f -a "elb\t'One group behind a load balancer does all the work while the uploader waits'
 elb-sqs\t'A web group stores photos and writes tasks to one queue; a second group resizes and tags later'
 sns-sqs\t'The web group publishes to a topic; resizing and tagging have a queue and a group each'"
@@ -85,7 +86,9 @@ complete -c decouple -n "__fish_decouple_using_subcommand up" -s o -l output -d 
 json\t'One JSON document; for long-running verbs one JSON object a line, the result last'
 env\t'`outputs` only: shell commands that set environment variables'
 github\t'`outputs` only: lines for the file that `GITHUB_OUTPUT` names'"
-complete -c decouple -n "__fish_decouple_using_subcommand up" -l foreground -d 'Stay in the foreground, show what workers log, and stop everything on Ctrl-C'
+complete -c decouple -n "__fish_decouple_using_subcommand up" -l foreground -d 'Local: stay in the foreground, show what workers log, and stop everything on Ctrl-C'
+complete -c decouple -n "__fish_decouple_using_subcommand up" -l express -d 'AWS: CloudFormation\'s express mode: resources count as made once they are configured'
+complete -c decouple -n "__fish_decouple_using_subcommand up" -l no-wait -d 'AWS: end when the stack is made, before instances and database are ready'
 complete -c decouple -n "__fish_decouple_using_subcommand up" -s y -l yes -d 'Answer every question with yes'
 complete -c decouple -n "__fish_decouple_using_subcommand up" -s q -l quiet -d 'Tell results and errors only'
 complete -c decouple -n "__fish_decouple_using_subcommand up" -s v -l verbose -d 'Tell more of what is done'

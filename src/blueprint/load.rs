@@ -76,6 +76,25 @@ pub fn load(selection: &Selection<'_>) -> Result<Loaded, LoadError> {
     check(&text, &path.display().to_string(), &base_dir(path), selection)
 }
 
+/// What a file says about which environment is meant, whatever else is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Name of the site.
+    pub name: Option<String>,
+    /// Where it runs.
+    pub target: Option<Target>,
+}
+
+/// Looks at which environment a file is about. An environment that runs can be looked at, and torn down, while its
+/// blueprint is being edited.
+pub fn glance(path: &Path) -> Result<Glance, LoadError> {
+    let document = yaml::parse(&read(path)?, &path.display().to_string())
+        .map_err(|diagnostic| LoadError::Invalid(vec![*diagnostic]))?;
+    let text = |key: &str| document.value.get(key).and_then(Value::as_str);
+    let target = text("target").and_then(|name| Target::ALL.into_iter().find(|target| target.name() == name));
+    Ok(Glance { name: text("name").map(ToOwned::to_owned), target })
+}
+
 fn read(path: &Path) -> Result<String, LoadError> {
     let error = |source| LoadError::Read { path: path.to_owned(), source };
     let mut text = String::new();

@@ -18,7 +18,7 @@ mod tests;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, Places, Severity};
-pub use load::{LoadError, Loaded, Selection, load};
+pub use load::{Glance, LoadError, Loaded, Selection, glance, load};
 pub use lowering::lower;
 pub use model::{Blueprint, Stage, Target};
 pub use quantity::{Bytes, ParseQuantityError, Span};

@@ -28,6 +28,9 @@ impl Stage {
 }
 
 impl Target {
+    /// Every target.
+    pub const ALL: [Self; 2] = [Self::Local, Self::Aws];
+
     /// Returns the name that stands in blueprints and after `--target`.
     pub const fn name(self) -> &'static str {
         match self {

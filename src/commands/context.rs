@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    blueprint::{self, LoadError, Loaded, Selection, Stage, Target},
+    blueprint::{self, Glance, LoadError, Loaded, Selection, Stage, Target},
     cli::Common,
     error::{Error, Kind, chain},
     local::home::{Home, Place},
@@ -27,9 +27,8 @@ impl Context {
         Ok(Self::home()?.environment(&self.common.env))
     }
 
-    /// Returns the place of an environment that must exist.
+    /// Returns the place of a local environment that must exist.
     pub(super) fn existing_place(&self) -> Result<Place, Error> {
-        Self::refuse_aws(self.common.target)?;
         let place = self.place()?;
         if place.exists() {
             return Ok(place);
@@ -38,6 +37,25 @@ impl Context {
         Err(Error::new(Kind::NotFound, format!("there is no environment `{name}` on the local target"))
             .hint(format!("bring it up: decouple up --env {name}"))
             .hint("see what there is: decouple list"))
+    }
+
+    /// Returns what the flags, and else the blueprint, say about which environment is meant.
+    pub(super) fn glance(&self) -> Result<Glance, Error> {
+        let file = self.common.blueprint.clone().or_else(default_file);
+        let mut glance = match file {
+            Some(file) => blueprint::glance(&file).map_err(load_error)?,
+            None => Glance::default(),
+        };
+        glance.target = self.common.target.or(glance.target);
+        Ok(glance)
+    }
+
+    /// Returns the target that is meant.
+    pub(super) fn target(&self) -> Result<Target, Error> {
+        match self.common.target {
+            Some(target) => Ok(target),
+            None => Ok(self.glance()?.target.unwrap_or(Target::Local)),
+        }
     }
 
     /// Returns the directory of every local environment.
@@ -63,15 +81,6 @@ impl Context {
     fn stage_that_runs(&self) -> Option<Stage> {
         let plan = crate::local::plan::Plan::read(&self.place().ok()?.plan()).ok()?;
         Stage::ALL.into_iter().find(|stage| stage.name() == plan.stage)
-    }
-
-    /// Says plainly that a target is not there.
-    pub(super) fn refuse_aws(target: Option<Target>) -> Result<(), Error> {
-        if target == Some(Target::Aws) {
-            return Err(Error::new(Kind::Usage, "the target `aws` is not part of this version")
-                .hint("use `--target local`, or set `target: local` in the blueprint"));
-        }
-        Ok(())
     }
 }
 

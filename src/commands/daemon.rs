@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::{Context, environment::Lock, up};
+use super::{Context, environment::Lock, signals::interrupted, up};
 use crate::{
     error::{Error, Kind, chain},
     local::{
@@ -55,22 +52,6 @@ pub(super) async fn run(arguments: &Arguments) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Waits for Ctrl-C or SIGTERM. Where signals cannot be had, it waits for ever.
-pub(super) async fn interrupted() {
-    let one = |kind| async move {
-        match signal(kind) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = one(SignalKind::interrupt()) => {}
-        () = one(SignalKind::terminate()) => {}
-    }
-}
-
 /// Keeps an environment in view until it is told to stop.
 pub(super) async fn foreground(
     context: &Context,
@@ -86,7 +67,7 @@ pub(super) async fn foreground(
         ended = &mut environment => return Err(not_started(ended)),
     }
     let applied = tokio::select! {
-        applied = up::apply(place, plan, &progress) => applied,
+        applied = up::local::apply(place, plan, &progress) => applied,
         () = interrupted() => Err(Error::new(Kind::Cancelled, "cancelled; everything is stopped")),
     };
     drop(held);

@@ -6,7 +6,10 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
+use super::Context;
 use crate::{
+    aws::{self, Session, stack::Stack},
+    blueprint::Target,
     error::{Error, Kind, chain},
     local::{
         client::{self, ClientError},
@@ -50,6 +53,58 @@ pub(super) fn lock(place: &Place, verb: &str) -> Result<Lock, Error> {
     let owner = format!("`decouple {verb}`, process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
     file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(owner.as_bytes())).map_err(cannot)?;
     Ok(Lock { _file: file })
+}
+
+/// Where an environment is.
+pub(super) enum Source {
+    /// On this machine.
+    Local(Place),
+    /// On AWS: its stack as it was found.
+    Aws(Session, Box<Stack>),
+}
+
+impl Source {
+    /// Finds the environment that the flags and the blueprint name.
+    pub(super) async fn of(context: &Context) -> Result<Self, Error> {
+        match context.target()? {
+            Target::Local => context.existing_place().map(Self::Local),
+            Target::Aws => {
+                let session = super::aws::session(context).await?;
+                let stack = super::aws::existing(context, &session).await?;
+                Ok(Self::Aws(session, Box::new(stack)))
+            }
+        }
+    }
+
+    /// Returns how it is now.
+    pub(super) async fn report(&self, context: &Context) -> Result<Report, Error> {
+        match self {
+            Self::Local(place) => report(place).await,
+            Self::Aws(session, _) => {
+                // Looked for anew each time: whoever watches sees a change come and go.
+                let stack = super::aws::existing(context, session).await?;
+                aws::live::report(session, &stack).await.map_err(|error| super::aws::aws_error(&error))
+            }
+        }
+    }
+
+    /// Returns where things are. There must be something.
+    pub(super) async fn outputs(&self, context: &Context) -> Result<Outputs, Error> {
+        let (outputs, reason) = match self {
+            Self::Local(place) => {
+                let report = report(place).await?;
+                (report.outputs, report.reason)
+            }
+            Self::Aws(session, stack) => {
+                (aws::outputs::of(session, stack), Some(format!("its stack is {}", stack.status)))
+            }
+        };
+        if outputs.url.is_empty() {
+            let reason = reason.unwrap_or_else(|| "it is not up".to_owned());
+            return Err(Error::new(Kind::Failed, format!("environment `{}`: {reason}", context.common.env)));
+        }
+        Ok(outputs)
+    }
 }
 
 /// Asks the environment how it is. One that is not running is told of from its plan.

@@ -8,12 +8,11 @@ use std::{
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::Context;
+use super::{Context, aws::bundle};
 use crate::{
     blueprint::{Loaded, lower},
-    bundle::{self, Bundle, Wanted},
+    bundle::{Bundle, BundleError},
     cloudformation::{
         self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, permissions,
     },
@@ -76,7 +75,7 @@ impl fmt::Display for Exported {
 }
 
 /// Runs `export`.
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
     let loaded = context.blueprint(None)?;
     let topology = lower(&loaded.blueprint, &context.common.env);
     if let Some(whom) = arguments.policy {
@@ -87,7 +86,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error>
     let Some(dir) = &arguments.dir else {
         return Err(Error::new(Kind::Usage, "say what to export: --dir DIR or --policy"));
     };
-    let exported = export(context, arguments, &loaded, &topology, dir)?;
+    let exported = export(context, arguments, &loaded, &topology, dir).await?;
     context.ui.result(&exported)?;
     Ok(0)
 }
@@ -102,7 +101,7 @@ fn policy(topology: &Topology, whom: For, region: Option<&str>) -> Value {
     permissions::policy(&topology.site, region, holders, topology.iam.deployment_role.as_deref())
 }
 
-fn export(
+async fn export(
     context: &Context,
     arguments: &Arguments,
     loaded: &Loaded,
@@ -112,10 +111,7 @@ fn export(
     let template = cloudformation::synthesize(topology, &Options::default())
         .map_err(|error| Error::new(Kind::Blueprint, error.to_string()))?;
     fs::create_dir_all(dir).map_err(|error| cannot_write(dir, &error))?;
-    let bundle = match &arguments.bundle {
-        Some(file) => Some(given(file)?),
-        None => built(context, loaded, topology, dir)?,
-    };
+    let bundle = shipped(context, arguments, loaded, topology, dir).await?;
     let copied = bundle.as_ref().map(|bundle| copy(bundle, dir)).transpose()?;
     let text = template.to_pretty_json();
     let parameters = parameters(bundle.as_ref(), arguments.artifact_bucket.as_deref());
@@ -135,38 +131,24 @@ fn export(
 }
 
 /// The bundle that `up` would ship. Without one the template is of use all the same.
-fn built(context: &Context, loaded: &Loaded, topology: &Topology, dir: &Path) -> Result<Option<Bundle>, Error> {
-    let Some(group) = topology.groups().next() else { return Ok(None) };
-    let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
-    let blueprint = &loaded.blueprint;
-    let (program, model) = (path(&blueprint.worker.path), path(&blueprint.tagging.model));
-    let labels = path(&blueprint.tagging.labels);
-    let wanted = Wanted {
-        architecture: &group.architecture,
-        program: program.as_deref(),
-        model: model.as_deref(),
-        labels: labels.as_deref(),
-        cache: &dir.join("bundles"),
-    };
-    match bundle::build(&wanted) {
+async fn shipped(
+    context: &Context,
+    arguments: &Arguments,
+    loaded: &Loaded,
+    topology: &Topology,
+    dir: &Path,
+) -> Result<Option<Bundle>, Error> {
+    match bundle(arguments.bundle.as_deref(), loaded, topology, &dir.join("bundles")).await {
         Ok(bundle) => Ok(Some(bundle)),
-        Err(error) if program.is_none() => {
+        Err(error) if arguments.bundle.is_some() => {
+            Err(Error::new(Kind::Usage, format!("the bundle cannot be read: {error}")))
+        }
+        Err(error @ BundleError::Missing { .. }) => {
             context.ui.note(&format!("no bundle is exported: {error}"));
             Ok(None)
         }
         Err(error) => Err(Error::failed(&error)),
     }
-}
-
-fn given(file: &Path) -> Result<Bundle, Error> {
-    let content = fs::read(file)
-        .map_err(|error| Error::new(Kind::Usage, format!("the bundle {} cannot be read: {error}", file.display())))?;
-    Ok(Bundle {
-        path: file.to_owned(),
-        sha256: hex::encode(Sha256::digest(&content)),
-        bytes: content.len() as u64,
-        version: "own".to_owned(),
-    })
 }
 
 /// Puts the bundle where its key says, so that the directory can be copied into the bucket as it is.

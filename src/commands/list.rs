@@ -9,6 +9,12 @@ use serde::Serialize;
 
 use super::{Context, environment};
 use crate::{
+    aws::{
+        self, Session, environments,
+        stack::{Stack, State},
+    },
+    blueprint::Target,
+    cloudformation::{TAG_ENVIRONMENT, TAG_EXPIRES, TAG_STAGE},
     error::{Error, Kind},
     local::{home::Place, identity::Identity, plan::Plan},
     status::Health,
@@ -32,7 +38,12 @@ struct Listed {
     url: Option<String>,
     created_at: Option<String>,
     expires_at: Option<String>,
-    directory: String,
+    /// Of a local environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<String>,
+    /// Of one on AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
 }
 
 impl fmt::Display for List {
@@ -52,13 +63,59 @@ impl fmt::Display for List {
 
 /// Runs `list`.
 pub(super) async fn run(context: &Context, _arguments: &Arguments) -> Result<u8, Error> {
-    let home = Context::home()?;
-    let names = home
-        .environments()
-        .map_err(|error| Error::new(Kind::Failed, format!("the environments cannot be listed: {error}")))?;
-    let listed = join_all(names.iter().map(|name| list(name, home.environment(name)))).await;
-    context.ui.result(&List { environments: listed })?;
+    let mut environments = Vec::new();
+    if context.common.target != Some(Target::Aws) {
+        let home = Context::home()?;
+        let names = home
+            .environments()
+            .map_err(|error| Error::new(Kind::Failed, format!("the environments cannot be listed: {error}")))?;
+        environments.extend(join_all(names.iter().map(|name| list(name, home.environment(name)))).await);
+    }
+    match context.common.target {
+        Some(Target::Aws) => environments.extend(on_aws(context).await?),
+        None if is_logged_in(context) => match on_aws(context).await {
+            Ok(found) => environments.extend(found),
+            Err(error) => context.ui.note(&format!("environments on AWS are not listed: {error}")),
+        },
+        _ => {}
+    }
+    context.ui.result(&List { environments })?;
     Ok(0)
+}
+
+/// Nobody who never uses AWS is to wait for it: it is asked where something says that there is a login.
+fn is_logged_in(context: &Context) -> bool {
+    const NAMES: &[&str] =
+        &["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"];
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    context.common.profile.is_some() || NAMES.iter().any(set)
+}
+
+async fn on_aws(context: &Context) -> Result<Vec<Listed>, Error> {
+    let session = super::aws::session(context).await?;
+    let stacks = environments::all(&session).await.map_err(|error| super::aws::aws_error(&error))?;
+    Ok(stacks.iter().map(|stack| listed(&session, stack)).collect())
+}
+
+/// The stack's own state is all that is looked at here: `status` looks at every part.
+fn listed(session: &Session, stack: &Stack) -> Listed {
+    let tag = |name: &str| stack.tags.get(name).cloned();
+    let outputs = aws::outputs::of(session, stack);
+    Listed {
+        env: tag(TAG_ENVIRONMENT).unwrap_or_default(),
+        stage: tag(TAG_STAGE).unwrap_or_default(),
+        target: "aws",
+        health: match stack.state {
+            State::Ready => Health::Ok,
+            State::Busy(_) | State::HalfChanged | State::Stuck => Health::Degraded,
+            State::Shell | State::NeverMade | State::HalfDeleted | State::Gone => Health::Down,
+        },
+        url: Some(outputs.url).filter(|url| !url.is_empty()),
+        created_at: Timestamp::from_second(stack.created_at).ok().map(|created| created.to_string()),
+        expires_at: tag(TAG_EXPIRES),
+        directory: None,
+        region: Some(session.region().to_owned()),
+    }
 }
 
 /// An environment that cannot be asked is listed as down: the list is for finding it.
@@ -75,7 +132,8 @@ async fn list(name: &str, place: Place) -> Listed {
         url: report.map(|report| report.outputs.url).filter(|url| !url.is_empty()),
         expires_at: created_at.as_deref().and_then(|created| expiry(created, ttl?)),
         created_at,
-        directory: place.path().display().to_string(),
+        directory: Some(place.path().display().to_string()),
+        region: None,
     }
 }
 

@@ -15,8 +15,10 @@ pub mod teardown;
 pub mod up;
 pub mod validate;
 
+mod aws;
 mod context;
 mod environment;
+mod signals;
 
 pub use context::Context;
 
@@ -41,7 +43,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8, Error> {
         Verb::Logs(arguments) => logs::run(&context, &arguments).await,
         Verb::List(arguments) => list::run(&context, &arguments).await,
         Verb::Teardown(arguments) => teardown::run(&context, &arguments).await,
-        Verb::Export(arguments) => export::run(&context, &arguments),
+        Verb::Export(arguments) => export::run(&context, &arguments).await,
         Verb::Schema(arguments) => schema::run(&context, &arguments),
         Verb::Completions(arguments) => completions::run(&context, &arguments),
         Verb::Daemon(arguments) => daemon::run(&arguments).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Context, environment};
+use super::{Context, environment::Source};
 use crate::{error::Error, status::Health};
 
 /// How often `--watch` looks.
@@ -23,9 +23,9 @@ pub struct Arguments {
 
 /// Runs `status`.
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
-    let place = context.existing_place()?;
+    let source = Source::of(context).await?;
     loop {
-        let report = environment::report(&place).await?;
+        let report = source.report(context).await?;
         context.ui.result(&report)?;
         let unwell = report.health != Health::Ok;
         let code = u8::from(arguments.exit_code && unwell);
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = super::daemon::interrupted() => return Ok(code),
+            () = super::signals::interrupted() => return Ok(code),
         }
         if !context.ui.is_json() {
             context.ui.line(&"")?;

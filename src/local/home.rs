@@ -38,6 +38,11 @@ impl Home {
         Place(self.0.join(name))
     }
 
+    /// Returns the directory in which worker bundles are kept. No environment's name begins with a dot.
+    pub fn bundles(&self) -> PathBuf {
+        self.0.join(".bundles")
+    }
+
     /// Lists the names of the environments that exist, in order.
     pub fn environments(&self) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(&self.0) {

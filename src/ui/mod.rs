@@ -81,6 +81,13 @@ impl Ui {
         }
     }
 
+    /// Tells what only those want to know who ask for more.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.note(text);
+        }
+    }
+
     /// Shows the warnings of a blueprint.
     pub fn warn(&self, warnings: &[Diagnostic]) {
         if !self.quiet && !warnings.is_empty() {

@@ -1,15 +1,16 @@
-//! `decouple teardown`: stop everything, and keep the data unless told otherwise.
+//! `teardown` on the target `local`: the background process and its workers are stopped.
 
 use std::{fmt, fs, io, time::Duration};
 
-use clap::Args;
 use serde::Serialize;
 
-use super::{
-    Context,
-    environment::{client_error, lock, unexpected},
-};
+use super::Arguments;
 use crate::{
+    commands::{
+        Context,
+        environment::{client_error, lock, unexpected},
+        signals::interrupted,
+    },
     error::{Error, Kind},
     local::{
         client::{self, ClientError},
@@ -21,14 +22,6 @@ use crate::{
 
 /// Workers that a crashed background process left behind may finish for so long.
 const LEFT_BEHIND: Duration = Duration::from_secs(10);
-
-/// Arguments of `teardown`.
-#[derive(Debug, Args)]
-pub struct Arguments {
-    /// Remove photos, records, tasks and logs too
-    #[arg(long)]
-    delete_data: bool,
-}
 
 #[derive(Serialize)]
 struct TornDown {
@@ -64,7 +57,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     let held = lock(&place, "teardown")?;
     tokio::select! {
         stopped = stop(context, &place) => stopped?,
-        () = super::daemon::interrupted() => {
+        () = interrupted() => {
             return Err(Error::new(Kind::Cancelled, "left; the background process goes on stopping")
                 .hint("see that it has: decouple status")
                 .hint("finish: decouple teardown"));

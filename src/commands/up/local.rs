@@ -1,4 +1,4 @@
-//! `decouple up`: provision, ship the worker, and wait until it is healthy.
+//! `up` on the target `local`: the background process is told what should run.
 
 use std::{
     collections::BTreeMap,
@@ -7,17 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use clap::Args;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Context,
-    environment::{client_error, failure, lock, unexpected},
-};
+use super::{Arguments, Up};
 use crate::{
     blueprint::{self, Loaded},
+    commands::{
+        Context, daemon as background,
+        environment::{client_error, failure, lock, unexpected},
+        signals::interrupted,
+    },
     env_vars,
     error::{Error, Kind, chain},
     local::{
@@ -28,65 +29,31 @@ use crate::{
         plan::{self, Machine, Plan, REGION},
     },
     reporter::{Nobody, Reporter},
-    status::Outputs,
 };
 
-/// Arguments of `up`.
-#[derive(Debug, Args)]
-pub struct Arguments {
-    /// Stay in the foreground, show what workers log, and stop everything on Ctrl-C
-    #[arg(long)]
-    foreground: bool,
-}
-
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Up {
-    result: &'static str,
-    env: String,
-    stage: String,
-    target: &'static str,
-    changed: bool,
-    outputs: Outputs,
-}
-
-impl fmt::Display for Up {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { env, stage, changed, outputs, .. } = self;
-        let word = if *changed { "up" } else { "up already, unchanged" };
-        writeln!(f, "{env} ({stage}) is {word}")?;
-        writeln!(f)?;
-        writeln!(f, "{outputs}")?;
-        writeln!(f)?;
-        write!(f, "Open {} and drop in a photo. Stop it all: decouple teardown --env {env}", outputs.url)
-    }
-}
-
 /// Runs `up`.
-pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
-    let loaded = context.blueprint(None)?;
-    Context::refuse_aws(Some(loaded.blueprint.target))?;
+pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loaded) -> Result<u8, Error> {
     let place = context.place()?;
-    let plan = plan(context, &loaded, &place)?;
+    let plan = plan(context, loaded, &place)?;
     let held = lock(&place, "up")?;
     let fresh = !place.exists();
     let progress = context.ui.progress();
     if arguments.foreground {
         let shutdown = CancellationToken::new();
         let environment = tokio::spawn(daemon::run(place.clone(), shutdown.clone()));
-        return super::daemon::foreground(context, &place, plan, environment, shutdown, held).await;
+        return background::foreground(context, &place, plan, environment, shutdown, held).await;
     }
     ensure_running(&place, &plan).await?;
     let applied = tokio::select! {
         applied = apply(&place, plan, &progress) => applied?,
-        () = super::daemon::interrupted() => return Err(cancel(context, &place, fresh).await),
+        () = interrupted() => return Err(cancel(context, &place, fresh).await),
     };
     context.ui.result(&applied)?;
     Ok(0)
 }
 
 /// Asks the background process to run the plan.
-pub(super) async fn apply(
+pub(in crate::commands) async fn apply(
     place: &Place,
     plan: Plan,
     progress: &Arc<dyn Reporter>,
@@ -135,7 +102,7 @@ async fn cancel(context: &Context, place: &Place, fresh: bool) -> Error {
             }
             Err(error) => client_error(&error),
         },
-        () = super::daemon::interrupted() => {
+        () = interrupted() => {
             Error::new(Kind::Cancelled, "left at once; the background process goes on stopping")
                 .hint("see how it is: decouple status")
         }

@@ -1,0 +1,235 @@
+//! `teardown` on the target `aws`: what goes and what stays is said first; then the stack goes, and the data only if told.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Arguments;
+use crate::{
+    aws::{
+        Session, cause,
+        changes::Changes,
+        data::{self, Data, Weight},
+        operation::{self, Operation},
+        stack::{self, Doing, Stack, State},
+    },
+    cloudformation::TAG_EXPIRES,
+    commands::{
+        Context,
+        aws::{aws_error, left, missing, session, stack_name, time_to_leave},
+        signals,
+    },
+    error::{Error, Kind},
+};
+
+/// What was done, and what is left.
+#[derive(Debug, Serialize)]
+struct TornDown {
+    result: &'static str,
+    env: String,
+    target: &'static str,
+    /// Whether there was a stack to delete.
+    deleted: bool,
+    /// What is still there, and costs.
+    kept: Vec<String>,
+    /// What was removed besides the stack.
+    removed: Vec<String>,
+}
+
+impl fmt::Display for TornDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env = &self.env;
+        write!(f, "{env} is torn down")?;
+        for removed in &self.removed {
+            write!(f, "\nremoved: {removed}")?;
+        }
+        for kept in &self.kept {
+            write!(f, "\nkept: {kept}")?;
+        }
+        if !self.kept.is_empty() {
+            write!(f, "\nRemove it: decouple teardown --env {env} --target aws --delete-data")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `teardown`.
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
+    let session = session(context).await?;
+    let name = stack_name(context)?;
+    let found = stack::find(&session, &name).await.map_err(|error| aws_error(&error))?;
+    let torn = Teardown { context, arguments, session, name };
+    let done = match found {
+        Some(stack) => torn.stack(&stack).await?,
+        None => torn.what_is_left().await?,
+    };
+    context.ui.result(&done)?;
+    Ok(0)
+}
+
+struct Teardown<'a> {
+    context: &'a Context,
+    arguments: &'a Arguments,
+    session: Session,
+    name: String,
+}
+
+impl Teardown<'_> {
+    async fn stack(&self, stack: &Stack) -> Result<TornDown, Error> {
+        let wrong = |error| aws_error(&error);
+        let resources = stack::resources(&self.session, &stack.arn).await.map_err(wrong)?;
+        let data = Data::of(&resources);
+        let weight = data::weigh(&self.session, &data).await;
+        let short_lived = stack.tags.contains_key(TAG_EXPIRES);
+        self.say_beforehand(&data, &weight, resources.len(), short_lived);
+        self.agreed(stack)?;
+        if stack.protected {
+            operation::protect(&self.session, &stack.arn, false).await.map_err(wrong)?;
+        }
+        // Before the stack goes, as far as that may be: what is written meanwhile is removed with the bucket.
+        if let Some(bucket) = self.data_to_delete(&data) {
+            self.context.ui.note(&format!("emptying bucket {bucket}"));
+            data::empty(&self.session, bucket).await.map_err(wrong)?;
+        }
+        self.delete(stack).await?;
+        self.finish(&data, true, short_lived).await
+    }
+
+    fn data_to_delete<'d>(&self, data: &'d Data) -> Option<&'d str> {
+        data.bucket.as_deref().filter(|_| self.arguments.delete_data)
+    }
+
+    fn say_beforehand(&self, data: &Data, weight: &Weight, resources: usize, short_lived: bool) {
+        let ui = &self.context.ui;
+        ui.note(&format!("stack {}: {resources} resources go", self.name));
+        let (objects, more) = (weight.objects, if weight.more { "at least " } else { "" });
+        let gigabytes = gigabytes(weight.bytes);
+        let delete = self.arguments.delete_data;
+        if let Some(bucket) = &data.bucket {
+            let fate = if delete { "goes" } else { "stays" };
+            ui.note(&format!("bucket {bucket} {fate}: {more}{objects} objects, {gigabytes} GB"));
+        }
+        if let Some(database) = &data.database {
+            let fate = match (delete, short_lived) {
+                (true, _) => "goes, and its snapshots".to_owned(),
+                (false, true) => "goes: the environment is short-lived".to_owned(),
+                (false, false) => format!("goes; a last snapshot of {} GB stays", weight.database_gb),
+            };
+            ui.note(&format!("database {database} {fate}"));
+        }
+        if !delete {
+            let weight = if short_lived { Weight { database_gb: 0, ..*weight } } else { *weight };
+            ui.note(&format!("keeping it costs about {:.2} USD a month", weight.monthly_cost()));
+        }
+    }
+
+    /// A short-lived environment is torn down by pipelines, without a question; its data is asked for all the same.
+    fn agreed(&self, stack: &Stack) -> Result<(), Error> {
+        let env = &self.context.common.env;
+        let question = if self.arguments.delete_data {
+            format!("This removes every photo, record and task of `{env}` on AWS.")
+        } else if stack.protected {
+            format!(
+                "Environment `{env}` is not short-lived, and protected from deletion. It is torn down all the same."
+            )
+        } else {
+            return Ok(());
+        };
+        self.context.ui.confirm(self.context.common.yes, &question)
+    }
+
+    /// Deletes the stack, once more where something was in the way the first time.
+    async fn delete(&self, stack: &Stack) -> Result<(), Error> {
+        let progress = self.context.ui.progress();
+        let changes = self.changes(stack).await;
+        let mut tries = 0;
+        loop {
+            let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
+                .await
+                .map_err(|error| aws_error(&error))?;
+            // A deletion that is under way is joined.
+            if tries > 0 || stack.state != State::Busy(Doing::Delete) {
+                operation::delete(&self.session, &stack.arn, None).await.map_err(|error| aws_error(&error))?;
+            }
+            let ended = tokio::select! {
+                ended = operation.ended() => ended.map_err(|error| aws_error(&error))?,
+                signal = signals::received() => {
+                    self.context.ui.note("a deletion cannot be cancelled; it goes on (again to leave at once)");
+                    tokio::select! {
+                        ended = operation.ended() => ended.map_err(|error| aws_error(&error))?,
+                        () = time_to_leave(signal) => return Err(left(self.context, "the teardown").hint("finish it: decouple teardown --target aws")),
+                    }
+                }
+            };
+            if ended.state == State::Gone {
+                return Ok(());
+            }
+            tries += 1;
+            if tries == 2 {
+                let failure = cause::of(&ended.events, &[]);
+                return Err(not_gone(&self.name, &failure));
+            }
+        }
+    }
+
+    /// In people's words, as far as the deployed template can be read.
+    async fn changes(&self, stack: &Stack) -> Changes {
+        let template = stack::template(&self.session, &stack.arn).await.unwrap_or_default();
+        Changes::deletion(&serde_json::from_str(&template).unwrap_or_default())
+    }
+
+    /// The stack is gone already: an earlier teardown was cut off, or kept the data.
+    async fn what_is_left(&self) -> Result<TornDown, Error> {
+        let left = data::left_by(&self.session, &self.name).await.map_err(|error| aws_error(&error))?;
+        let Some(data) = left.filter(|data| *data != Data::default()) else {
+            return Err(missing(self.context, &self.session, &self.name));
+        };
+        if self.arguments.delete_data {
+            let env = &self.context.common.env;
+            let question = format!("The stack of `{env}` is gone. This removes the photos and records that it left.");
+            self.context.ui.confirm(self.context.common.yes, &question)?;
+        }
+        self.finish(&data, false, false).await
+    }
+
+    /// Removes the data, or says where it is.
+    async fn finish(&self, data: &Data, deleted: bool, short_lived: bool) -> Result<TornDown, Error> {
+        let wrong = |error| aws_error(&error);
+        let mut done = TornDown {
+            result: "teardown",
+            env: self.context.common.env.clone(),
+            target: "aws",
+            deleted,
+            kept: Vec::new(),
+            removed: Vec::new(),
+        };
+        if !self.arguments.delete_data {
+            done.kept.extend(data.bucket.as_ref().map(|bucket| format!("bucket {bucket}")));
+            let snapshot = data.database.as_ref().filter(|_| !short_lived);
+            done.kept.extend(snapshot.map(|database| format!("the last snapshot of database {database}")));
+            return Ok(done);
+        }
+        if let Some(bucket) = &data.bucket {
+            data::delete_bucket(&self.session, bucket).await.map_err(wrong)?;
+            done.removed.push(format!("bucket {bucket}"));
+        }
+        if let Some(database) = &data.database {
+            let snapshots = data::delete_snapshots(&self.session, database).await.map_err(wrong)?;
+            done.removed.extend(snapshots.into_iter().map(|snapshot| format!("snapshot {snapshot}")));
+        }
+        Ok(done)
+    }
+}
+
+fn not_gone(stack: &str, failure: &cause::Failure) -> Error {
+    let mut message = format!("stack {stack} could not be deleted whole; what is left:");
+    for cause in &failure.causes {
+        message.push_str(&format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason));
+    }
+    Error::new(Kind::Failed, message).hint("put it right, and go on: decouple teardown --target aws")
+}
+
+/// One digit more than whole GB says enough.
+fn gigabytes(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000)
+}

@@ -1,0 +1,88 @@
+//! Why it failed, in an order that helps: the first real cause, the line of the blueprint that it comes from, the last words
+//! of the instance, and what to do.
+
+use super::Deployment;
+use crate::{
+    aws::{
+        cause::{Cause, Failure},
+        changes::Words,
+        console,
+        events::FailedEvent,
+        operation::Ended,
+    },
+    blueprint::Diagnostic,
+    error::{Error, Kind},
+};
+
+/// Further causes that are told.
+const FURTHER: usize = 4;
+
+impl Deployment<'_> {
+    /// An operation that ended otherwise than it should.
+    pub(super) async fn failed(&self, stack: &str, ended: &Ended, fresh: bool) -> Error {
+        let failure = ended.failure(&self.session, stack).await;
+        let mut error = self.told(&failure, &ended.status, fresh);
+        if let Some(instance) = failure.causes.iter().find_map(|cause| cause.instance.as_deref()) {
+            error = self.last_words(error, instance).await;
+        }
+        error
+    }
+
+    /// CloudFormation found the template wrong before it changed anything.
+    pub(super) fn refused(&self, name: &str, reason: &str, found: &[FailedEvent]) -> Error {
+        let failure = crate::aws::cause::of(&[], found);
+        if failure.causes.is_empty() {
+            return Error::new(Kind::Failed, format!("CloudFormation refuses the change of stack {name}: {reason}"))
+                .hint("nothing was changed");
+        }
+        self.told(&failure, "unchanged", false)
+    }
+
+    fn told(&self, failure: &Failure, status: &str, fresh: bool) -> Error {
+        let Some((first, further)) = failure.causes.split_first() else {
+            return Error::new(Kind::Failed, format!("the stack ended as {status}, and AWS does not say why"))
+                .hint("look at its events in the CloudFormation console");
+        };
+        let mut message = self.words(first);
+        for cause in further.iter().take(FURTHER) {
+            message.push_str("\nafter that: ");
+            message.push_str(&self.words(cause));
+        }
+        if failure.cancelled > 0 {
+            message.push_str(&format!("\n{} other resources were cancelled because of it", failure.cancelled));
+        }
+        message.push_str(&format!("\nthe stack is now {status}"));
+        let mut error = Error::new(Kind::Failed, message);
+        error.diagnostics.extend(self.line(first));
+        if fresh {
+            error.hint("put it right, and run `decouple up` again: what was made of it is removed first")
+        } else {
+            error.hint("put it right, and run `decouple up` again")
+        }
+    }
+
+    fn words(&self, cause: &Cause) -> String {
+        let words = Words { new: &self.template, old: self.deployed.as_ref() };
+        let (part, description) = words.of(&cause.logical_id, &cause.kind);
+        format!("{part}: {description} ({}, {}): {}", cause.logical_id, cause.kind, cause.reason)
+    }
+
+    /// The line of the blueprint that decides about a resource, where the user wrote one.
+    fn line(&self, cause: &Cause) -> Option<Diagnostic> {
+        let key = self.template.parts.get(&cause.logical_id)?.key.as_deref()?;
+        let place = self.loaded.places.deciding(key)?.clone();
+        Some(Diagnostic::error(format!("{}: {}", cause.logical_id, cause.reason), Some(place)))
+    }
+
+    async fn last_words(&self, mut error: Error, instance: &str) -> Error {
+        match console::last_words(&self.session, instance).await {
+            Ok(lines) if !lines.is_empty() => {
+                error.message.push_str(&format!("\nthe last words of {instance}:\n  {}", lines.join("\n  ")));
+                error
+            }
+            _ => error.hint(format!(
+                "see what {instance} said: aws ec2 get-console-output --latest --output text --instance-id {instance}"
+            )),
+        }
+    }
+}

@@ -104,6 +104,9 @@ fn environment(stack: &Stack<'_>, group: &Group) -> Vec<(String, Value)> {
     let mut set = |name: &str, value: Value| all.push((name.to_owned(), value));
     set(env::ROLE, json!(group.name));
     set(env::ENV, json!(stack.topology.environment));
+    // The balancer comes from outside; whoever asks the others how they are is on the instance.
+    let from = if balancer::serves(stack, &group.name) { "0.0.0.0" } else { "127.0.0.1" };
+    set(env::LISTEN, json!(format!("{from}:{PORT}")));
     set(env::BUCKET, bucket::name(stack));
     if let Some(queue) = queue {
         set(env::QUEUE_URL, reference(&ids::queue(&queue.name)));

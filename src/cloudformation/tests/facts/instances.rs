@@ -42,6 +42,21 @@ fn instances_are_told_in_less_than_16_kb_which_bundle_to_fetch_and_how_to_know_i
 }
 
 #[test]
+fn only_what_the_balancer_reaches_listens_to_others() {
+    for (name, template) in every_variant() {
+        for (id, group) in of_kind(template, "AWS::AutoScaling::AutoScalingGroup") {
+            let launch = &group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"];
+            let launch = target(&launch["LaunchTemplateId"]).expect("a launch template");
+            let data = &template.resources()[launch]["Properties"]["LaunchTemplateData"];
+            let told = &data["UserData"]["Fn::Base64"]["Fn::Sub"][1];
+            let serves = group.get("TargetGroupARNs").is_some();
+            let from = if serves { "0.0.0.0:8080" } else { "127.0.0.1:8080" };
+            assert_eq!(told["Env_DECOUPLE_LISTEN"], from, "{name}: {id}");
+        }
+    }
+}
+
+#[test]
 fn spot_groups_choose_among_types_by_price_and_capacity() {
     let mut spot = 0;
     for (name, template) in every_variant() {

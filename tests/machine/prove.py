@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -92,7 +93,7 @@ class Case:
         subprocess.run(["mount", "--bind", directory / "hosts", "/etc/hosts"], check=True)
         self.open.callback(subprocess.run, ["umount", "/etc/hosts"], check=False)
         environment = {
-            **told(self.cloud.user_data("web")),
+            **environment_of(self.cloud.user_data("web")),
             "DECOUPLE_LISTEN": WEB, "AWS_ENDPOINT_URL": self.cloud.url, "AWS_REGION": metadata.REGION,
             "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(directory / "rds-ca.pem"),
         }
@@ -104,7 +105,7 @@ class Case:
         holds("the worker that takes uploads runs", web.poll() is None, (directory / "log").read_text())
 
 
-def told(script):
+def environment_of(script):
     """Returns the environment that a script writes for the worker: the rules of a shell are those of systemd here."""
     lines = script.split("<<'END_OF_THE_ENVIRONMENT'\n")[1].split("END_OF_THE_ENVIRONMENT\n")[0]
     done = subprocess.run(["sh", "-c", f"set -a\n{lines}\nenv -0"], env={}, capture_output=True, text=True, check=True)
@@ -168,9 +169,9 @@ def becomes_healthy(case, files):
     case.boot()
     until("a failed attempt", lambda: "once more" in case.machine.read("/var/log/decouple/boot.log"), BOOT)
     case.cloud.upload(case.exported)
-    signal = case.machine.signal(BOOT)
+    told = case.machine.signal(BOOT)
     log = case.machine.read("/var/log/decouple/boot.log") + case.machine.read("/var/log/decouple/worker.log")
-    holds("success is signalled", signal == {**SIGNAL, "success": "true", "reason": ""}, f"{signal}\n{log}")
+    holds("success is signalled", told == {**SIGNAL, "success": "true", "reason": ""}, f"{told}\n{log}")
     status, body = answers(HEALTH)
     holds("the worker answers", status == 200, body)
     holds("the console tells it", "the worker is healthy" in case.machine.console(), case.machine.console())
@@ -188,9 +189,9 @@ def a_worker_that_ends(case):
     case.deploy(stand_in("dying-worker"))
     case.cloud.upload(case.exported)
     case.boot(agent=False)
-    signal = case.machine.signal(GIVEN_UP)
-    reason = signal["reason"]
-    holds("failure is signalled", signal == {**SIGNAL, "success": "false", "reason": reason}, signal)
+    told = case.machine.signal(GIVEN_UP)
+    reason = told["reason"]
+    holds("failure is signalled", told == {**SIGNAL, "success": "false", "reason": reason}, told)
     holds("it says what happened", reason.startswith("the worker ended 20 times: code=exited, status=1/"), reason)
     holds("it ends with the worker's last words", reason.endswith(r'{"message":"catalog: \"photos\" is not \\ to be had"}'), reason)
     holds("it is one short line", "\n" not in reason and len(reason) < 1024, reason)
@@ -206,12 +207,12 @@ def a_bundle_that_is_not_the_one(case):
     case.deploy(stand_in("healthy-worker"), ArtifactSha256="0" * 64)
     case.cloud.upload(case.exported)
     case.boot()
-    signal = case.machine.signal(BOOT)
+    told = case.machine.signal(BOOT)
     [bundle_file] = (case.exported / "bundles").iterdir()
     sums = [bundle_file.name.split(".")[0], "0" * 64]
-    holds("failure is signalled", signal["success"] == "false", signal)
-    holds("both sums are told", all(one in signal["reason"] for one in sums), signal)
-    told_why(case, signal["reason"])
+    holds("failure is signalled", told["success"] == "false", told)
+    holds("both sums are told", all(one in told["reason"] for one in sums), told)
+    told_why(case, told["reason"])
     holds("nothing of it is installed", not any((case.machine.root / "opt/decouple").iterdir()))
 
 
@@ -256,6 +257,8 @@ def told_why(case, reason):
 
 def main():
     base, work, decouple = [pathlib.Path(argument).absolute() for argument in sys.argv[1:4]]
+    # As the first process of its namespace it would not be told otherwise.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     metadata.start()
     # Whatever is started here has its credentials from the role.
     for name in [name for name in os.environ if name.startswith(("AWS_", "PG"))]:

@@ -17,7 +17,15 @@ import accept  # noqa: E402  (it stands beside the emulator)
 
 BUCKET = "artifacts"
 STACK = "photos-dev"
-BLUEPRINT = {"stage": "elb-sqs", "environment": {"GREETING": "a \"quoted\" ${Word} $HOME \\ `x`"}}
+BLUEPRINT = {
+    "stage": "elb-sqs",
+    "environment": {
+        "GREETING": "a \"quoted\" ${Word} $HOME \\ `x`",
+        # Named as a parameter of the template is.
+        "ArtifactKey": "one\n  'two' %h \\\n# ;three\\n\n",
+        "EMPTY": "",
+    },
+}
 
 
 def bundle(files):

@@ -1,6 +1,6 @@
 //! From the bytes that were uploaded to pixels, as they are stored: not yet upright, not yet in sRGB.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
@@ -25,13 +25,16 @@ const MOST_PIXELS_IN_A_BYTE: u64 = 200;
 const PIXELS_OF_A_SCREEN: u64 = 16_000_000;
 
 /// Opens a decoder of which no more than the header has been read.
-pub(crate) fn decoder(content: &[u8], format: ImageFormat) -> image::ImageResult<impl ImageDecoder + '_> {
+pub(crate) fn decoder<'a>(
+    file: impl BufRead + Seek + 'a,
+    format: ImageFormat,
+) -> image::ImageResult<impl ImageDecoder + 'a> {
     let limits = |memory| {
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(memory);
         limits
     };
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    let mut reader = ImageReader::with_format(file, format);
     reader.limits(limits(HEADER_MEMORY));
     let mut decoder = reader.into_decoder()?;
     decoder.set_limits(limits(MEMORY))?;
@@ -63,7 +66,7 @@ pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
             return Err(PhotoError::Broken(format!("it has {} scans, more than {MOST_SCANS}", shape.scans)));
         }
     }
-    let mut decoder = decoder(content, header.kind.format).map_err(PhotoError::broken)?;
+    let mut decoder = decoder(Cursor::new(content), header.kind.format).map_err(PhotoError::broken)?;
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
@@ -89,7 +92,7 @@ impl Opened<'_> {
         {
             return Ok(Picture::Planes(planes));
         }
-        let decoder = decoder(self.content, self.header.kind.format).map_err(PhotoError::broken)?;
+        let decoder = decoder(Cursor::new(self.content), self.header.kind.format).map_err(PhotoError::broken)?;
         let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
         Ok(Picture::Rgb(Rgb::from_decoded(decoded)))
     }

@@ -1,5 +1,7 @@
 //! What the first bytes of an upload say, before anything is decoded.
 
+use std::io::{BufRead, Cursor, Read as _, Seek};
+
 use image::{ImageDecoder, ImageFormat};
 
 use crate::{MOST_PIXELS, PhotoError, decode::decoder};
@@ -34,19 +36,49 @@ const KINDS: [Kind; 6] = [
     Kind { content_type: "image/bmp", format: ImageFormat::Bmp },
 ];
 
+/// The longest signature by which a kind is told.
+const SIGNATURE: u64 = 64;
+
 /// Reads an image's header: its kind, and its size as people will see it.
 pub fn inspect(content: &[u8]) -> Result<Header, PhotoError> {
-    let format = image::guess_format(content).map_err(|_| PhotoError::NotAnImage)?;
-    let kind = KINDS.into_iter().find(|kind| kind.format == format).ok_or(PhotoError::NotAnImage)?;
-    let broken = |error: image::ImageError| PhotoError::Broken(error.to_string());
-    let mut decoder = decoder(content, format).map_err(broken)?;
+    header(Cursor::new(content), kind(content)?)
+}
+
+/// Reads an image's header from where it lies.
+pub fn inspect_from(mut file: impl BufRead + Seek) -> Result<Header, PhotoError> {
+    let mut start = Vec::new();
+    file.by_ref().take(SIGNATURE).read_to_end(&mut start).map_err(PhotoError::broken)?;
+    file.rewind().map_err(PhotoError::broken)?;
+    header(file, kind(&start)?)
+}
+
+/// Reads an image's header from the first part of a file; none where only the whole file can tell.
+pub fn inspect_start(start: &[u8]) -> Result<Option<Header>, PhotoError> {
+    let kind = kind(start)?;
+    // The others may have what the header says, or how the photo is turned, at their end.
+    if !matches!(kind.format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::Bmp) {
+        return Ok(None);
+    }
+    match header(Cursor::new(start), kind) {
+        Err(PhotoError::Broken(_) | PhotoError::Truncated) => Ok(None),
+        header => header.map(Some),
+    }
+}
+
+fn kind(start: &[u8]) -> Result<Kind, PhotoError> {
+    let format = image::guess_format(start).map_err(|_| PhotoError::NotAnImage)?;
+    KINDS.into_iter().find(|kind| kind.format == format).ok_or(PhotoError::NotAnImage)
+}
+
+fn header(file: impl BufRead + Seek, kind: Kind) -> Result<Header, PhotoError> {
+    let mut decoder = decoder(file, kind.format).map_err(PhotoError::broken)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(PhotoError::TooLarge { width, height });
     }
     let turned = decoder.orientation().is_ok_and(turns);
     let (width, height) = if turned { (height, width) } else { (width, height) };
-    let memory = memory(format, width, height, decoder.total_bytes());
+    let memory = memory(kind.format, width, height, decoder.total_bytes());
     Ok(Header { kind, width, height, memory })
 }
 
@@ -60,4 +92,38 @@ fn memory(format: ImageFormat, width: u32, height: u32, decoded: u64) -> u64 {
 fn turns(orientation: image::metadata::Orientation) -> bool {
     use image::metadata::Orientation as O;
     matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHOTOS: [&[u8]; 2] =
+        [include_bytes!("../../../tests/photos/rocket.jpg"), include_bytes!("../../../tests/photos/cat.png")];
+
+    #[test]
+    fn the_start_of_a_file_says_what_the_whole_says_or_nothing() {
+        for photo in PHOTOS {
+            let whole = inspect(photo).unwrap();
+            assert_eq!(inspect_from(Cursor::new(photo)).unwrap(), whole);
+            let mut told = 0;
+            for length in (16..photo.len()).step_by(1999) {
+                if let Some(header) = inspect_start(&photo[..length]).unwrap() {
+                    assert_eq!(header, whole);
+                    told += 1;
+                }
+            }
+            assert!(told > 10, "{told}");
+        }
+    }
+
+    #[test]
+    fn what_has_its_header_at_its_end_is_not_told_by_its_start() {
+        let mut tiff = Cursor::new(Vec::new());
+        image::DynamicImage::new_rgb8(64, 64).write_to(&mut tiff, ImageFormat::Tiff).unwrap();
+        let tiff = tiff.into_inner();
+        assert!(inspect_start(&tiff[..tiff.len() / 2]).unwrap().is_none());
+        assert_eq!(inspect(&tiff).unwrap().width, 64);
+        assert_eq!(inspect_start(b"hello"), Err(PhotoError::NotAnImage));
+    }
 }

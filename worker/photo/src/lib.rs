@@ -29,7 +29,7 @@ mod turn;
 
 use serde::{Deserialize, Serialize};
 
-pub use inspect::{Header, Kind, inspect};
+pub use inspect::{Header, Kind, inspect, inspect_from, inspect_start};
 pub use look::{Look, SIDE};
 pub use render::{Encoded, Made, Wanted, make};
 

@@ -29,6 +29,36 @@ pub(crate) fn ycc_to_rgb(luma: &[u8], chroma: Option<[&[u8]; 2]>) -> Vec<u8> {
     rgb
 }
 
+/// Of a plane of colour: neither more nor less than grey has.
+pub(crate) const NO_COLOUR: u8 = 128;
+
+/// Brightness from the range that video and WebP have (16 to 235) to JPEG's (0 to 255). In 16 bits, so that many samples are
+/// converted at once: 149/128 is 255/219 to a tenth of a level.
+pub(crate) fn widen_luma(samples: &mut [u8]) {
+    convert(samples, |sample| (sample * 149 + 64).saturating_sub(16 * 149) >> 7);
+}
+
+/// Colour from the range that video and WebP have (16 to 240) to JPEG's.
+pub(crate) fn widen_chroma(samples: &mut [u8]) {
+    convert(samples, |sample| (sample * 146 + 64).saturating_sub(128 * (146 - 128)) >> 7);
+}
+
+/// Brightness from JPEG's range to WebP's.
+pub(crate) fn narrow_luma(samples: &mut [u8]) {
+    convert(samples, |sample| ((sample * 220 + 128) >> 8) + 16);
+}
+
+/// Colour from JPEG's range to WebP's.
+pub(crate) fn narrow_chroma(samples: &mut [u8]) {
+    convert(samples, |sample| (sample * 225 + 31 * 128 + 128) >> 8);
+}
+
+fn convert(samples: &mut [u8], conversion: impl Fn(u16) -> u16) {
+    for sample in samples {
+        *sample = u8::try_from(conversion(u16::from(*sample)).min(255)).unwrap_or(u8::MAX);
+    }
+}
+
 /// A conversion to sRGB.
 pub(crate) struct ToSrgb(Arc<dyn TransformExecutor<u8> + Send + Sync>);
 
@@ -80,6 +110,31 @@ mod tests {
         let expected = [254, 0, 0, 0, 255, 1, 0, 0, 254, 255, 255, 255, 0, 0, 0];
         assert!(rgb.iter().zip(expected).all(|(found, expected): (&u8, u8)| found.abs_diff(expected) <= 1), "{rgb:?}");
         assert_eq!(ycc_to_rgb(&[7, 9], None), [7, 7, 7, 9, 9, 9]);
+    }
+
+    #[test]
+    fn ranges_are_widened_to_the_ends_and_narrowed_back() {
+        type Conversion = fn(&mut [u8]);
+        let all: Vec<u8> = (0..=255).collect();
+        let both: [(Conversion, Conversion, f64, f64); 2] = [
+            (widen_luma, narrow_luma, 16.0, 255.0 / 219.0),
+            (widen_chroma, narrow_chroma, 128.0 - 112.0 * 128.0 / 127.5, 255.0 / 224.0),
+        ];
+        for (widen, narrow, least, factor) in both {
+            let mut wide = all.clone();
+            widen(&mut wide);
+            for (value, found) in all.iter().zip(&wide) {
+                let exact = ((f64::from(*value) - least) * factor).clamp(0.0, 255.0);
+                assert!((f64::from(*found) - exact).abs() < 0.8, "{value}: {found}, not {exact}");
+            }
+            let mut back = wide;
+            narrow(&mut back);
+            assert!(all[16..=235].iter().zip(&back[16..=235]).all(|(a, b)| a.abs_diff(*b) <= 1));
+        }
+        let mut grey = [NO_COLOUR];
+        widen_chroma(&mut grey);
+        narrow_chroma(&mut grey);
+        assert_eq!(grey, [NO_COLOUR]);
     }
 
     #[test]

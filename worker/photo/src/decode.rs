@@ -11,6 +11,7 @@ use crate::{
     picture::{Picture, Stored},
     rgb::Rgb,
     turn::Turn,
+    webp,
 };
 
 /// Most memory that a header may take: a profile of colours is stored deflated, and may unpack to anything.
@@ -87,10 +88,13 @@ impl Opened<'_> {
     }
 
     fn picture(&self, least: (usize, usize)) -> Result<Picture, PhotoError> {
-        if self.header.kind.format == ImageFormat::Jpeg
-            && let Some(planes) = jpeg::planes(self.content, least)?
-        {
-            return Ok(Picture::Planes(planes));
+        let by_its_own = match self.header.kind.format {
+            ImageFormat::Jpeg => jpeg::planes(self.content, least)?.map(Picture::Planes),
+            ImageFormat::WebP => webp::decode(self.content)?,
+            _ => None,
+        };
+        if let Some(picture) = by_its_own {
+            return Ok(picture);
         }
         let decoder = decoder(Cursor::new(self.content), self.header.kind.format).map_err(PhotoError::broken)?;
         let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;

@@ -3,7 +3,7 @@
 use decouple_contract::Format;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
-use crate::{PhotoError, picture::Picture, planes::Planes, rgb::Rgb};
+use crate::{PhotoError, picture::Picture, planes::Planes, webp};
 
 /// Writes pictures in one format.
 pub(crate) struct Encoder {
@@ -19,18 +19,12 @@ impl Encoder {
         Ok(Self { quality, format, jpeg })
     }
 
-    /// Tells whether pictures must be red, green and blue: WebP has planes too, but others than JPEG's.
-    pub(crate) fn wants_rgb(&self) -> bool {
-        self.format == Format::Webp
-    }
-
     /// Encodes a picture of `size` pixels.
     pub(crate) fn encode(&mut self, picture: &Picture, size: (usize, usize)) -> Result<Vec<u8>, PhotoError> {
         match (self.format, picture) {
             (Format::Jpeg, Picture::Planes(planes)) => self.planes(planes, size),
             (Format::Jpeg, Picture::Rgb(rgb)) => self.pixels(&rgb.data, rgb.width * 3, size, PixelFormat::RGB),
-            (Format::Webp, Picture::Rgb(rgb)) => self.webp(rgb),
-            (Format::Webp, Picture::Planes(_)) => Err(broken("it is in planes, which WebP has not")),
+            (Format::Webp, _) => webp::encode(picture, size, self.quality),
         }
     }
 
@@ -63,14 +57,6 @@ impl Encoder {
         let coarse = if format == PixelFormat::GRAY { Subsamp::Gray } else { Subsamp::Sub2x2 };
         self.jpeg.set_subsamp(coarse).map_err(broken)?;
         self.jpeg.compress_to_vec(Image { pixels, width, pitch, height, format }).map_err(broken)
-    }
-
-    fn webp(&self, rgb: &Rgb) -> Result<Vec<u8>, PhotoError> {
-        let (width, height) = (u32::try_from(rgb.width).map_err(broken)?, u32::try_from(rgb.height).map_err(broken)?);
-        let encoded = webp::Encoder::from_rgb(&rgb.data, width, height)
-            .encode_simple(false, f32::from(self.quality))
-            .map_err(|error| broken(format!("{error:?}")))?;
-        Ok(encoded.to_vec())
     }
 }
 

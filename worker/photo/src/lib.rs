@@ -4,7 +4,8 @@
 //!
 //! A JPEG stays in its planes (brightness and two of colour) all the way: decoded at the least scale that serves, resized
 //! plane by plane, and encoded from planes. That saves the conversion to red, green and blue and back, and half of
-//! the pixels of colour. Everything else, and what needs another colour space, goes through [`rgb`].
+//! the pixels of colour. So does a WebP, but for the scale. Everything else, and what needs another colour space, goes
+//! through [`rgb`].
 //!
 //! - `inspect` reads headers, `decode` gives pixels (a [`picture`]), `render` makes renditions, `look` what the model sees.
 //! - `planes` and `rgb` own pixels and their resizing; `colour` converts, `turn` puts upright, `encode` writes files.
@@ -26,6 +27,7 @@ mod render;
 mod resample;
 mod rgb;
 mod turn;
+mod webp;
 
 use serde::{Deserialize, Serialize};
 

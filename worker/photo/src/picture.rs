@@ -65,15 +65,10 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Resizes, converts and turns, in this order: a smaller picture is quicker to convert and to turn. `size` is upright.
-    pub(crate) fn upright(
-        &self,
-        resampler: &mut Resampler,
-        size: (usize, usize),
-        as_rgb: bool,
-    ) -> Result<Picture, PhotoError> {
+    pub(crate) fn upright(&self, resampler: &mut Resampler, size: (usize, usize)) -> Result<Picture, PhotoError> {
         let size = self.turn.size(size);
         match &self.picture {
-            Picture::Planes(planes) if self.to_srgb.is_none() && !as_rgb => {
+            Picture::Planes(planes) if self.to_srgb.is_none() => {
                 let small = planes.resize(resampler, size, Coarse::HALF, self.turn.mirrored)?;
                 Ok(Picture::Planes(self.turn.planes(small)))
             }

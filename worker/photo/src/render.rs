@@ -44,7 +44,8 @@ pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let opened = decode::open(content)?;
     let sizes = wanted.renditions.map(|settings| sizes(opened.size(), &settings.widths)).unwrap_or_default();
     let widest = sizes.first().copied().unwrap_or_default();
-    let stored = opened.decode(if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest })?;
+    let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
+    let stored = opened.decode(least)?;
     let mut maker = Maker { wanted, resampler: Resampler::default(), made: Made::default() };
     maker.make(stored, &sizes)?;
     Ok(maker.made)
@@ -62,7 +63,7 @@ impl Maker<'_> {
             return self.look_at_stored(&stored);
         };
         let mut encoder = Encoder::new(settings.format, settings.quality)?;
-        let mut picture = stored.upright(&mut self.resampler, *widest, encoder.wants_rgb())?;
+        let mut picture = stored.upright(&mut self.resampler, *widest)?;
         if !serves(*widest) {
             self.look_at_stored(&stored)?;
         }
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn both_formats_are_what_they_say() {
         for (format, kind) in [(Format::Jpeg, ImageFormat::Jpeg), (Format::Webp, ImageFormat::WebP)] {
-            let settings = Renditions { widths: vec![32], quality: 80, format };
+            let settings = Renditions { widths: vec![32], format, ..Renditions::default() };
             let made = renditions(&file(64, 64, ImageFormat::Jpeg), &settings);
             assert_eq!(image::guess_format(&made[0].data).unwrap(), kind);
         }

@@ -57,7 +57,7 @@ impl Rgb {
 }
 
 /// Four bytes a pixel become three, in place: a copy of a large photo is memory that a small machine lacks.
-fn over_white(mut pixels: Vec<u8>) -> Vec<u8> {
+pub(crate) fn over_white(mut pixels: Vec<u8>) -> Vec<u8> {
     let count = pixels.len() / 4;
     for index in 0..count {
         let [red, green, blue, alpha] = [0, 1, 2, 3].map(|channel| u16::from(pixels[index * 4 + channel]));

@@ -181,6 +181,8 @@ fn renditions(renditions: &model::Renditions) -> contract::Renditions {
             model::Format::Jpeg => contract::Format::Jpeg,
             model::Format::Webp => contract::Format::Webp,
         },
+        // The schema has seen to it that it is a colour.
+        background: renditions.background.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),
     }
 }
 

@@ -242,6 +242,13 @@ pub struct Renditions {
     pub quality: u8,
     /// File format.
     pub format: Format,
+    /// What shows through where a photo is transparent, as `#rrggbb`. Without it: white.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        extend("pattern" = "^#[0-9a-fA-F]{6}$"),
+        extend("patternErrorMessage" = "must be a colour such as #ffffff")
+    )]
+    pub background: Option<String>,
 }
 
 /// File format of renditions.

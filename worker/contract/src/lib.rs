@@ -10,5 +10,5 @@ mod settings;
 mod task;
 
 pub use role::{ParseRoleError, Role};
-pub use settings::{Format, Renditions, Tagging};
+pub use settings::{Colour, Format, ParseColourError, Renditions, Tagging};
 pub use task::{Task, TaskError, VERSION};

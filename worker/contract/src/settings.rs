@@ -1,5 +1,7 @@
 //! Settings that a blueprint gives to the worker, each as JSON in one environment variable.
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
 /// The sizes in which every photo is offered.
@@ -12,11 +14,14 @@ pub struct Renditions {
     pub quality: u8,
     /// File format.
     pub format: Format,
+    /// What shows through where a photo is transparent.
+    #[serde(default, skip_serializing_if = "Colour::is_white")]
+    pub background: Colour,
 }
 
 impl Default for Renditions {
     fn default() -> Self {
-        Self { widths: vec![2048, 1080, 480, 160], quality: 80, format: Format::Jpeg }
+        Self { widths: vec![2048, 1080, 480, 160], quality: 80, format: Format::Jpeg, background: Colour::WHITE }
     }
 }
 
@@ -24,10 +29,71 @@ impl Default for Renditions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// JPEG; transparency is flattened onto white.
+    /// JPEG.
     Jpeg,
     /// WebP, lossy.
     Webp,
+}
+
+/// A colour in sRGB, written as `#rrggbb`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Colour(pub [u8; 3]);
+
+impl Colour {
+    /// White.
+    pub const WHITE: Self = Self([255; 3]);
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_white(&self) -> bool {
+        *self == Self::WHITE
+    }
+}
+
+impl Default for Colour {
+    fn default() -> Self {
+        Self::WHITE
+    }
+}
+
+/// A text that is no colour.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a colour such as #ffffff")]
+pub struct ParseColourError(String);
+
+impl FromStr for Colour {
+    type Err = ParseColourError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseColourError(text.to_owned());
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).ok_or_else(error)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(error());
+        }
+        let [_, red, green, blue] = u32::from_str_radix(digits, 16).map_err(|_| error())?.to_be_bytes();
+        Ok(Self([red, green, blue]))
+    }
+}
+
+impl TryFrom<String> for Colour {
+    type Error = ParseColourError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Colour> for String {
+    fn from(colour: Colour) -> Self {
+        colour.to_string()
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
 }
 
 /// How photos are tagged.
@@ -49,5 +115,25 @@ pub struct Tagging {
 impl Default for Tagging {
     fn default() -> Self {
         Self { model: None, labels: None, threshold: 0.1, max_tags: 5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_reads_back_and_what_is_none_is_told() {
+        assert_eq!("#0Ac8ff".parse(), Ok(Colour([10, 200, 255])));
+        assert_eq!(Colour([10, 200, 255]).to_string(), "#0ac8ff");
+        for broken in ["", "white", "#fff", "0ac8ff", "#0ac8fg", "#+ac8ff", "#é1234"] {
+            assert!(broken.parse::<Colour>().is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn renditions_without_a_background_have_a_white_one() {
+        let read: Renditions = serde_json::from_str(r#"{"widths": [9], "quality": 8, "format": "webp"}"#).unwrap();
+        assert_eq!(read.background, Colour::WHITE);
     }
 }

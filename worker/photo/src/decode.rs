@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Cursor, Seek};
 
+use decouple_contract::Colour;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::{
@@ -81,16 +82,17 @@ impl Opened<'_> {
         (self.header.width as usize, self.header.height as usize)
     }
 
-    /// Decodes to at least the size given (upright), or to the photo's own where that is smaller.
-    pub(crate) fn decode(self, least: (usize, usize)) -> Result<Stored, PhotoError> {
-        let picture = self.picture(self.turn.size(least))?;
+    /// Decodes to at least the size given (upright), or to the photo's own where that is smaller. What is transparent shows
+    /// the background.
+    pub(crate) fn decode(self, least: (usize, usize), background: Colour) -> Result<Stored, PhotoError> {
+        let picture = self.picture(self.turn.size(least), background)?;
         Ok(Stored { picture, turn: self.turn, to_srgb: self.to_srgb })
     }
 
-    fn picture(&self, least: (usize, usize)) -> Result<Picture, PhotoError> {
+    fn picture(&self, least: (usize, usize), background: Colour) -> Result<Picture, PhotoError> {
         let by_its_own = match self.header.kind.format {
             ImageFormat::Jpeg => jpeg::planes(self.content, least)?.map(Picture::Planes),
-            ImageFormat::WebP => webp::decode(self.content)?,
+            ImageFormat::WebP => webp::decode(self.content, background)?,
             _ => None,
         };
         if let Some(picture) = by_its_own {
@@ -98,7 +100,7 @@ impl Opened<'_> {
         }
         let decoder = decoder(Cursor::new(self.content), self.header.kind.format).map_err(PhotoError::broken)?;
         let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error))?;
-        Ok(Picture::Rgb(Rgb::from_decoded(decoded)))
+        Ok(Picture::Rgb(Rgb::from_decoded(decoded, background)))
     }
 }
 
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     fn decode(content: &[u8]) -> Result<Stored, PhotoError> {
-        open(content)?.decode((1, 1))
+        open(content)?.decode((1, 1), Colour::WHITE)
     }
 
     #[test]

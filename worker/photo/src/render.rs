@@ -45,7 +45,7 @@ pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let sizes = wanted.renditions.map(|settings| sizes(opened.size(), &settings.widths)).unwrap_or_default();
     let widest = sizes.first().copied().unwrap_or_default();
     let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
-    let stored = opened.decode(least)?;
+    let stored = opened.decode(least, wanted.renditions.map(|settings| settings.background).unwrap_or_default())?;
     let mut maker = Maker { wanted, resampler: Resampler::default(), made: Made::default() };
     maker.make(stored, &sizes)?;
     Ok(maker.made)

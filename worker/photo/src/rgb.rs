@@ -1,6 +1,7 @@
 //! Pixels in red, green and blue, without transparency.
 
 use bytes::Bytes;
+use decouple_contract::Colour;
 use fast_image_resize::{FilterType, PixelType};
 use image::DynamicImage;
 
@@ -20,11 +21,11 @@ pub(crate) struct Rgb {
 }
 
 impl Rgb {
-    /// Takes what a decoder gave. What is transparent shows a white background.
-    pub(crate) fn from_decoded(decoded: DynamicImage) -> Self {
+    /// Takes what a decoder gave. What is transparent shows the background.
+    pub(crate) fn from_decoded(decoded: DynamicImage, background: Colour) -> Self {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         let data = if decoded.color().has_alpha() {
-            over_white(decoded.into_rgba8().into_raw())
+            flattened(decoded.into_rgba8().into_raw(), background)
         } else {
             decoded.into_rgb8().into_raw()
         };
@@ -57,12 +58,13 @@ impl Rgb {
 }
 
 /// Four bytes a pixel become three, in place: a copy of a large photo is memory that a small machine lacks.
-pub(crate) fn over_white(mut pixels: Vec<u8>) -> Vec<u8> {
+pub(crate) fn flattened(mut pixels: Vec<u8>, background: Colour) -> Vec<u8> {
     let count = pixels.len() / 4;
+    let [red, green, blue] = background.0.map(u16::from);
     for index in 0..count {
-        let [red, green, blue, alpha] = [0, 1, 2, 3].map(|channel| u16::from(pixels[index * 4 + channel]));
-        let mixed = [red, green, blue].map(|channel| {
-            let mixed = (channel * alpha + 255 * (255 - alpha) + 127) / 255;
+        let [r, g, b, alpha] = [0, 1, 2, 3].map(|channel| u16::from(pixels[index * 4 + channel]));
+        let mixed = [(r, red), (g, green), (b, blue)].map(|(channel, behind)| {
+            let mixed = (channel * alpha + behind * (255 - alpha) + 127) / 255;
             u8::try_from(mixed).unwrap_or(u8::MAX)
         });
         pixels[index * 3..index * 3 + 3].copy_from_slice(&mixed);
@@ -76,8 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transparency_shows_white() {
+    fn transparency_shows_the_background() {
         let half = image::RgbaImage::from_raw(2, 1, vec![200, 0, 0, 0, 0, 0, 0, 128]).unwrap();
-        assert_eq!(Rgb::from_decoded(DynamicImage::ImageRgba8(half)).data[..], [255, 255, 255, 127, 127, 127]);
+        let half = DynamicImage::ImageRgba8(half);
+        for (background, shown) in
+            [(Colour::WHITE, [255, 255, 255, 127, 127, 127]), (Colour([9, 100, 200]), [9, 100, 200, 4, 50, 100])]
+        {
+            assert_eq!(Rgb::from_decoded(half.clone(), background).data[..], shown);
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! WebP by its authors' library: photos in planes as they are stored, everything else in red, green and blue.
 
+use decouple_contract::Colour;
 use webpx::{BitstreamFormat, Decoder, DecoderConfig, Encoder, Limits, Unstoppable, YuvPlanesRef};
 
 use crate::{
     PhotoError, colour,
     picture::Picture,
     planes::{Coarse, Plane, Planes},
-    rgb::{Rgb, over_white},
+    rgb::{Rgb, flattened},
 };
 
 /// Decodes a photo; none where it moves.
-pub(crate) fn decode(content: &[u8]) -> Result<Option<Picture>, PhotoError> {
+pub(crate) fn decode(content: &[u8], background: Colour) -> Result<Option<Picture>, PhotoError> {
     if claimed_length(content) > content.len() as u64 {
         return Err(PhotoError::Truncated);
     }
@@ -25,7 +26,7 @@ pub(crate) fn decode(content: &[u8]) -> Result<Option<Picture>, PhotoError> {
     let (width, height) = (info.width as usize, info.height as usize);
     if info.has_alpha {
         let (pixels, ..) = decoder.decode_rgba_raw().map_err(broken)?;
-        return Ok(Some(Picture::Rgb(Rgb { width, height, data: over_white(pixels).into() })));
+        return Ok(Some(Picture::Rgb(Rgb { width, height, data: flattened(pixels, background).into() })));
     }
     if info.format != BitstreamFormat::Lossy {
         let (pixels, ..) = decoder.decode_rgb_raw().map_err(broken)?;
@@ -111,12 +112,12 @@ mod tests {
         for (width, height) in [(333, 255), (64, 64), (33, 1), (1, 1)] {
             let photo = slope(width, height);
             let first = encode(&Picture::Rgb(photo.clone()), (width, height), 95).unwrap();
-            let planes = decode(&first).unwrap().unwrap();
+            let planes = decode(&first, Colour::WHITE).unwrap().unwrap();
             assert!(matches!(planes, Picture::Planes(_)));
             assert!(furthest(&planes, &photo) < 14, "{width} x {height}");
             let upright = planes.resize(&mut Resampler::default(), (width, height)).unwrap();
             let second = encode(&upright, (width, height), 95).unwrap();
-            assert!(furthest(&decode(&second).unwrap().unwrap(), &photo) < 18, "{width} x {height}");
+            assert!(furthest(&decode(&second, Colour::WHITE).unwrap().unwrap(), &photo) < 18, "{width} x {height}");
         }
     }
 
@@ -124,8 +125,8 @@ mod tests {
     fn what_is_cut_off_or_no_webp_is_told() {
         let photo = encode(&Picture::Rgb(slope(300, 200)), (300, 200), 80).unwrap();
         for length in [13, 30, photo.len() / 2, photo.len() - 2] {
-            assert_eq!(decode(&photo[..length]).err(), Some(PhotoError::Truncated), "{length}");
+            assert_eq!(decode(&photo[..length], Colour::WHITE).err(), Some(PhotoError::Truncated), "{length}");
         }
-        assert!(decode(b"RIFF\x04\0\0\0WEBPVP8 ").is_err());
+        assert!(decode(b"RIFF\x04\0\0\0WEBPVP8 ", Colour::WHITE).is_err());
     }
 }

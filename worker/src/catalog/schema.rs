@@ -41,6 +41,11 @@ const TABLES: [&str; 6] = [
     "CREATE INDEX IF NOT EXISTS terms_by_term ON terms (term, image)",
 ];
 
+/// Words are compared byte by byte, as SQLite does: only then is a range of them what begins with the same letters.
+const COLLATED: &str = "SELECT COUNT(*) AS there FROM information_schema.columns WHERE table_schema = current_schema() \
+                        AND table_name = 'terms' AND column_name = 'term' AND collation_name = 'C'";
+const COLLATE: &str = "ALTER TABLE terms ALTER COLUMN term TYPE TEXT COLLATE \"C\"";
+
 /// Sets up one connection.
 pub(super) async fn prepare(connection: &mut AnyConnection, sqlite: bool) -> Result<(), sqlx::Error> {
     if sqlite {
@@ -67,6 +72,13 @@ pub(super) async fn migrate(pool: &AnyPool, sqlite: bool) -> Result<(), CatalogE
     }
     for table in TABLES {
         transaction.execute(table).await?;
+    }
+    if !sqlite {
+        // Builds that do not know of it work with it as before, so it makes no version.
+        let there: i64 = sqlx::query(COLLATED).fetch_one(&mut *transaction).await?.try_get("there")?;
+        if there == 0 {
+            transaction.execute(COLLATE).await?;
+        }
     }
     let found = sqlx::query("SELECT version FROM decouple_schema").fetch_optional(&mut *transaction).await?;
     match found.map(|row| row.try_get::<i64, _>("version")).transpose()? {

@@ -9,6 +9,9 @@ use sqlx::Row;
 use super::{COLUMNS, Catalog, CatalogError, image, now};
 use crate::record::{Image, Part, Rendition, Tag};
 
+/// A statement holds so many words; a photo has some thirty.
+const TERMS_AT_ONCE: usize = 100;
+
 /// A photo whose task must be sent (again).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsent {
@@ -108,12 +111,15 @@ impl Catalog {
             return Ok(false);
         }
         sqlx::query("DELETE FROM terms WHERE image = $1").bind(id).execute(&mut *transaction).await?;
-        for term in terms {
-            sqlx::query("INSERT INTO terms (image, term) VALUES ($1, $2) ON CONFLICT (image, term) DO NOTHING")
-                .bind(id)
-                .bind(term)
-                .execute(&mut *transaction)
-                .await?;
+        for terms in terms.chunks(TERMS_AT_ONCE) {
+            let values: Vec<String> = (2..).take(terms.len()).map(|parameter| format!("($1, ${parameter})")).collect();
+            let statement = format!(
+                "INSERT INTO terms (image, term) VALUES {} ON CONFLICT (image, term) DO NOTHING",
+                values.join(", ")
+            );
+            let insert = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id);
+            let insert = terms.iter().fold(insert, sqlx::query::Query::bind);
+            insert.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(true)

@@ -1,14 +1,17 @@
 //! The bucket: originals and renditions.
 
+mod content;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
-    primitives::ByteStream,
     types::{Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
+
+pub(crate) use self::content::{Content, Pieces};
 
 /// The bucket said no, or nothing.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +45,13 @@ impl Store {
     }
 
     /// Stores an object, whole or not at all.
-    pub(crate) async fn put(&self, key: &str, content_type: &str, content: Bytes) -> Result<(), StoreError> {
+    pub(crate) async fn put(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
         self.client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type(content_type)
-            .body(ByteStream::from(content))
+            .body(content.into())
             .send()
             .await
             .map_err(|error| failed("put", key, &error))?;

@@ -21,7 +21,7 @@ use crate::{
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(2);
 /// An upload that has taken longer than this was cut off. It is longer than any upload may take.
-const RECEIVING: i64 = 5 * 60 * 1_000;
+const RECEIVING: i64 = 15 * 60 * 1_000;
 /// A photo whose task was not sent by then will not be sent by whoever received it.
 const UNSENT: i64 = 10 * 1_000;
 /// Photos that are worked on at once where there is no queue to send them to.

@@ -5,7 +5,9 @@
 mod gallery;
 mod health;
 mod images;
+mod incoming;
 mod names;
+mod pace;
 mod problem;
 mod upload;
 

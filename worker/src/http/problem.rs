@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::{catalog::CatalogError, photo::PhotoError, store::StoreError};
 
 /// What can go wrong with a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Problem {
     NotFound(String),
     MethodNotAllowed,
@@ -14,6 +14,8 @@ pub(super) enum Problem {
     TooLarge {
         limit: usize,
     },
+    /// The body did not come in fast enough.
+    TooSlow,
     NotAnImage(String),
     Unprocessable(String),
     RangeNotSatisfiable,
@@ -33,6 +35,11 @@ impl Problem {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The upload is too large",
                 format!("The largest upload is {limit} bytes."),
+            ),
+            Self::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "The upload takes too long",
+                "Too little of the upload came in for too long. Send it again.".to_owned(),
             ),
             Self::NotAnImage(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not an image of a known kind", why.clone()),
             Self::Unprocessable(why) => (StatusCode::UNPROCESSABLE_ENTITY, "The image cannot be used", why.clone()),

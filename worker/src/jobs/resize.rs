@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use crate::{
     photo::Encoded,
     record::{Rendition, renditions_prefix},
-    store::{Store, StoreError},
+    store::{Content, Store, StoreError},
 };
 
 /// Stores renditions under keys that follow from the photo and the width alone, so that doing it twice changes nothing.
@@ -23,7 +23,7 @@ pub(super) async fn store(
     try_join_all(encoded.into_iter().map(|rendition| async move {
         let key = format!("{}{}.{extension}", renditions_prefix(id), rendition.width);
         let bytes = rendition.data.len() as u64;
-        store.put(&key, content_type, rendition.data.into()).await?;
+        store.put(&key, content_type, Content::Whole(rendition.data.into())).await?;
         Ok(Rendition {
             width: rendition.width,
             height: rendition.height,

@@ -13,3 +13,4 @@ mod problems;
 mod site;
 mod stages;
 mod support;
+mod uploads;

@@ -1,0 +1,83 @@
+//! Uploads of every size and shape arrive whole, and large ones take no memory to speak of.
+
+use std::io::Cursor;
+
+use futures::future::join_all;
+use image::{ImageFormat, RgbImage};
+use reqwest::{Body, multipart};
+
+use crate::support::{
+    Cloud, Database, Worker, crafted, id, photo,
+    processes::{Process, megabytes},
+};
+
+fn tiff() -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    RgbImage::new(1200, 1000).write_to(&mut file, ImageFormat::Tiff).unwrap();
+    file.into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_send_a_photo_stores_the_same_bytes() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    for file in [photo("cat.png"), crafted::noise(1500), tiff()] {
+        let post = || client.http.post(client.at("/images"));
+        let pieces: Vec<_> = file.chunks(50_000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+        let unannounced = Body::wrap_stream(futures::stream::iter(pieces));
+        let part = multipart::Part::bytes(file.clone()).file_name("a.jpg");
+        let requests = [
+            post().body(file.clone()),
+            post().body(unannounced),
+            post().multipart(multipart::Form::new().part("f", part)),
+        ];
+        for request in requests {
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 202);
+            let record = answer.json().await.unwrap();
+            let stored = client.get(&format!("/images/{}/original", id(&record))).await.bytes().await.unwrap();
+            assert!(stored == file, "{record}");
+            assert_eq!(record["bytes"], file.len(), "{record}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_refused_early_is_answered_all_the_same() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    for _ in 0..3 {
+        assert_eq!(client.upload(vec![b'a'; 20_000_000]).await.status(), 415);
+    }
+    let huge = [crafted::png_that_claims(50_000, 50_000), vec![0; 10_000_000]].concat();
+    assert_eq!(client.upload(huge).await.status(), 422);
+    let again = || client.http.post(client.at("/images")).header("idempotency-key", "k").body(crafted::noise(1500));
+    let first: serde_json::Value = again().send().await.unwrap().json().await.unwrap();
+    let second: serde_json::Value = again().send().await.unwrap().json().await.unwrap();
+    assert_eq!(id(&first), id(&second));
+    assert_eq!(database.rows().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_uploads_are_not_held_in_memory() {
+    const AT_ONCE: usize = 10;
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let large = crafted::noise(4400);
+    assert!(large.len() > 18_000_000);
+    client.accepted(photo("cat.png")).await;
+    let before = Process::of(&web).peak();
+    let uploads = join_all((0..AT_ONCE).map(|_| client.accepted(large.clone()))).await;
+    let part = multipart::Part::bytes(large.clone()).file_name("a.png");
+    let form = client.http.post(client.at("/images")).multipart(multipart::Form::new().part("file", part));
+    assert_eq!(form.send().await.unwrap().status(), 202);
+    let more = Process::of(&web).peak() - before;
+    assert!(more < megabytes(80), "{more} KiB for {AT_ONCE} uploads of {} bytes at once", large.len());
+    assert_eq!(uploads[0]["width"], 4400);
+}

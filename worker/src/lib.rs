@@ -44,7 +44,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let sdk = aws_config::load_from_env().await;
     let catalog = catalog::Catalog::open(&config.catalog_url).await?;
     let store = store::Store::new(&sdk, &config.bucket);
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(config.role));
     let tagger = if config.role.tags() { Some(model::Tagger::load(&config.tagging)?) } else { None };
     let jobs = Arc::new(Jobs::new(&config, catalog.clone(), store.clone(), tagger, Arc::clone(&metrics)));
     let outbox = Outbox::new(&sdk, &config);

@@ -36,6 +36,15 @@ pub(crate) enum SweepError {
     Store(#[from] StoreError),
 }
 
+impl SweepError {
+    fn part(&self) -> &'static str {
+        match self {
+            Self::Catalog(_) => "catalog",
+            Self::Store(_) => "bucket",
+        }
+    }
+}
+
 /// Sweeps until it is told to stop.
 pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(EVERY);
@@ -50,6 +59,7 @@ pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
             swept = sweep(&site) => swept,
         };
         if let Err(error) = swept {
+            site.metrics.error(error.part());
             tracing::warn!(%error, "sweeping failed and will be tried again");
         }
     }

@@ -76,6 +76,7 @@ impl Consumer {
         match self.inbox.receive(room.num_permits()).await {
             Ok(messages) => messages.into_iter().filter_map(|message| Some((message, room.split(1)?))).collect(),
             Err(error) => {
+                self.site.metrics.error("queue");
                 tracing::warn!(%error, "tasks could not be received");
                 tokio::time::sleep(PAUSE).await;
                 Vec::new()
@@ -130,6 +131,7 @@ impl Consumer {
         match done {
             Ok(()) => Outcome::Done,
             Err(error) => {
+                self.site.metrics.error(error.part());
                 tracing::warn!(image = task.image, %error, "a task failed and will be tried again");
                 later
             }

@@ -11,7 +11,10 @@ mod pace;
 mod problem;
 mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -28,7 +31,7 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::site::Site;
+use crate::{metrics::Doing, site::Site};
 
 /// A client must have sent the head of its request by then. An idle connection counts too, and must outlast the 60 s of
 /// AWS's balancers: they would otherwise send a request into a connection that was just closed.
@@ -70,10 +73,28 @@ fn router(app: App) -> Router {
 
 /// Counts every answer, and keeps browsers from guessing what it is.
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (route, begun) = (route(request.uri().path()), Instant::now());
+    let under_way = app.site.metrics.begin(Doing::Request);
     let mut answer = next.run(request).await;
-    app.site.metrics.request(answer.status().as_u16());
+    drop(under_way);
+    app.site.metrics.request(route, answer.status().as_u16(), begun.elapsed());
     answer.headers_mut().insert("x-content-type-options", http::HeaderValue::from_static("nosniff"));
     answer
+}
+
+/// Names what a path leads to, whatever is asked for: names of metrics do not come from outside.
+fn route(path: &str) -> &'static str {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts[..] {
+        ["healthz"] => "/healthz",
+        ["metrics"] => "/metrics",
+        ["images"] => "/images",
+        ["images", _] => "/images/{id}",
+        ["images", _, "original"] => "/images/{id}/original",
+        ["images", _, "renditions", _] => "/images/{id}/renditions/{width}",
+        ["" | "app.js" | "style.css" | "favicon.svg"] => "/",
+        _ => "other",
+    }
 }
 
 /// Serves until it is told to stop; then finishes the requests that are under way.
@@ -113,4 +134,18 @@ pub(crate) async fn serve(
     drop(listener);
     graceful.shutdown().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_makes_a_name_of_a_metric() {
+        assert_eq!(route("/images/1"), "/images/{id}");
+        assert_eq!(route("/"), "/");
+        for odd in ["", "/images/1/2/3/4", "/\"} 1\n", "//"] {
+            assert_eq!(route(odd), "other", "{odd}");
+        }
+    }
 }

@@ -14,13 +14,13 @@ use bytes::Bytes;
 use decouple_contract::{Renditions, Role};
 
 use crate::{
-    catalog::{Catalog, CatalogError},
+    catalog::{Catalog, CatalogError, now},
     compute::{ComputeError, Workshop},
     config::Config,
-    metrics::Metrics,
+    metrics::{Doing, Metrics},
     model::{Tagged, Tagger},
     photo::Encoded,
-    record::{Image, Part, Tag, original_key},
+    record::{Part, Rendition, Tag, original_key, renditions_prefix},
     store::{Store, StoreError},
 };
 
@@ -37,6 +37,29 @@ pub(crate) enum JobError {
     Compute(#[from] ComputeError),
     #[error("the model failed: {0}")]
     Model(String),
+}
+
+impl JobError {
+    /// Says what failed, in a word.
+    pub(crate) fn part(&self) -> &'static str {
+        match self {
+            Self::Catalog(_) => "catalog",
+            Self::Store(_) => "bucket",
+            Self::TimedOut(_) => "time",
+            Self::Compute(_) => "compute",
+            Self::Model(_) => "model",
+        }
+    }
+}
+
+/// What is left to do about one photo.
+struct Job<'a> {
+    id: &'a str,
+    /// How old the photo was when this began.
+    age: Duration,
+    began: Instant,
+    resize: bool,
+    tag: bool,
 }
 
 /// What a worker of some role does with a photo.
@@ -87,37 +110,37 @@ impl Jobs {
             tracing::info!(image = id, "the photo was removed before it was worked on");
             return Ok(());
         };
-        let (resize, tag) = self.wanted(&image);
-        if !resize && !tag {
+        let job = Job {
+            id,
+            age: Duration::from_millis(u64::try_from(now() - image.uploaded_at).unwrap_or(0)),
+            began: Instant::now(),
+            resize: self.role.resizes() && image.resize.is_pending(),
+            tag: self.role.tags() && image.tag.is_pending(),
+        };
+        if !job.resize && !job.tag {
             return Ok(());
         }
+        let _under_way = self.metrics.begin(Doing::Job);
         match self.store.get(&original_key(id)).await {
-            Ok(original) => self.work_on(id, original, resize, tag).await,
-            Err(StoreError::Missing(_)) => self.fail(id, resize, tag, "the original is missing").await,
+            Ok(original) => self.work_on(&job, original).await,
+            Err(StoreError::Missing(_)) => self.fail(&job, "the original is missing").await,
             Err(error) => Err(error.into()),
         }
     }
 
-    fn wanted(&self, image: &Image) -> (bool, bool) {
-        (self.role.resizes() && image.resize.is_pending(), self.role.tags() && image.tag.is_pending())
-    }
-
-    async fn work_on(&self, id: &str, original: Bytes, resize: bool, tag: bool) -> Result<(), JobError> {
-        let began = Instant::now();
-        let computed = match self.compute(&original, resize, tag).await {
+    async fn work_on(&self, job: &Job<'_>, original: Bytes) -> Result<(), JobError> {
+        let computed = match self.compute(&original, job.resize, job.tag).await {
             Ok(computed) => computed,
-            Err(JobError::Compute(ComputeError::Photo(error))) => {
-                return self.fail(id, resize, tag, &error.to_string()).await;
-            }
+            Err(JobError::Compute(ComputeError::Photo(error))) => return self.fail(job, &error.to_string()).await,
             Err(error) => return Err(error),
         };
         drop(original);
-        if resize {
-            let stored = resize::store(&self.store, id, &self.renditions, computed.renditions).await?;
-            self.resized(id, &Part::Done(stored), began).await?;
+        if job.resize {
+            let stored = resize::store(&self.store, job.id, &self.renditions, computed.renditions).await?;
+            self.resized(job, &Part::Done(stored)).await?;
         }
         if let Some(tagged) = computed.tagged {
-            self.tagged(id, &Part::Done(tagged.tags), &tagged.terms, began).await?;
+            self.tagged(job, &Part::Done(tagged.tags), &tagged.terms).await?;
         }
         Ok(())
     }
@@ -137,42 +160,37 @@ impl Jobs {
         Ok(Computed { renditions: made.renditions, tagged })
     }
 
-    async fn fail(&self, id: &str, resize: bool, tag: bool, reason: &str) -> Result<(), JobError> {
-        let began = Instant::now();
-        if resize {
-            self.resized(id, &Part::Failed(reason.to_owned()), began).await?;
+    async fn fail(&self, job: &Job<'_>, reason: &str) -> Result<(), JobError> {
+        if job.resize {
+            self.resized(job, &Part::Failed(reason.to_owned())).await?;
         }
-        if tag {
-            self.tagged(id, &Part::Failed(reason.to_owned()), &[], began).await?;
+        if job.tag {
+            self.tagged(job, &Part::Failed(reason.to_owned()), &[]).await?;
         }
         Ok(())
     }
 
-    async fn resized(
-        &self,
-        id: &str,
-        outcome: &Part<crate::record::Rendition>,
-        began: Instant,
-    ) -> Result<(), JobError> {
-        let there = self.catalog.resized(id, outcome).await?;
+    async fn resized(&self, job: &Job<'_>, outcome: &Part<Rendition>) -> Result<(), JobError> {
+        let there = self.catalog.resized(job.id, outcome).await?;
         if !there {
             // The photo was removed meanwhile; what was just stored would be left behind.
-            self.store.delete_all(&crate::record::renditions_prefix(id)).await?;
+            self.store.delete_all(&renditions_prefix(job.id)).await?;
         }
-        self.note(id, "resize", outcome.state(), outcome.reason(), began);
+        self.note(job, "resize", outcome);
         Ok(())
     }
 
-    async fn tagged(&self, id: &str, outcome: &Part<Tag>, terms: &[String], began: Instant) -> Result<(), JobError> {
-        self.catalog.tagged(id, outcome, terms).await?;
-        self.note(id, "tag", outcome.state(), outcome.reason(), began);
+    async fn tagged(&self, job: &Job<'_>, outcome: &Part<Tag>, terms: &[String]) -> Result<(), JobError> {
+        self.catalog.tagged(job.id, outcome, terms).await?;
+        self.note(job, "tag", outcome);
         Ok(())
     }
 
-    fn note(&self, id: &str, kind: &'static str, state: &'static str, reason: Option<&str>, began: Instant) {
-        let took = began.elapsed();
-        self.metrics.job(kind, state, took);
+    fn note<T>(&self, job: &Job<'_>, kind: &'static str, outcome: &Part<T>) {
+        let took = job.began.elapsed();
+        self.metrics.job(kind, outcome.state(), took, job.age + took);
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(image = id, job = kind, outcome = state, reason, milliseconds, "a job ended");
+        let (state, reason) = (outcome.state(), outcome.reason());
+        tracing::info!(image = job.id, job = kind, outcome = state, reason, milliseconds, "a job ended");
     }
 }

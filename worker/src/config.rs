@@ -28,6 +28,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Largest upload in bytes.
     pub max_upload_bytes: usize,
+    /// Most connections at once.
+    pub max_connections: usize,
     /// Longest that one job may take.
     pub job_timeout: Duration,
     /// How long a received task is this worker's before it must be extended.
@@ -65,6 +67,7 @@ impl Config {
             catalog_url: read.catalog_url(),
             listen: read.or(env::LISTEN, SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 127.0.0.1:8080"),
             max_upload_bytes: read.or(env::MAX_UPLOAD_BYTES, 25_000_000, "a number of bytes"),
+            max_connections: read.or(env::MAX_CONNECTIONS, 1000, "a number of connections"),
             job_timeout: read.seconds(env::JOB_TIMEOUT_SECONDS, 60),
             visibility: read.seconds(env::VISIBILITY_SECONDS, 120).min(LONGEST_LEASE),
             renditions: read.json(env::RENDITIONS),

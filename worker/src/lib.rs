@@ -33,9 +33,6 @@ pub enum RunError {
     /// The model or its labels cannot be read.
     #[error("the tagging model cannot be used")]
     Model(#[from] model::ModelError),
-    /// The listening socket failed.
-    #[error("the HTTP server failed")]
-    Http(#[from] std::io::Error),
 }
 
 /// Runs a worker until `shutdown` is cancelled: it then takes nothing new, finishes what it has begun, and returns.
@@ -51,13 +48,14 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 
     let site = Arc::new(Site { config: Arc::clone(&config), catalog, store, jobs, outbox, metrics });
     let receiving = queue::Inbox::new(&sdk, &config);
+    let finished = CancellationToken::new();
     let work = async {
         match receiving {
             Some(inbox) => consumer::run(inbox, Arc::clone(&site), shutdown.clone()).await,
             None => sweep::run(Arc::clone(&site), shutdown.clone()).await,
         }
+        finished.cancel();
     };
-    let served = async { http::serve(listener, Arc::clone(&site), shutdown.clone()).await };
-    let (served, ()) = tokio::join!(served, work);
-    Ok(served?)
+    tokio::join!(http::serve(listener, Arc::clone(&site), shutdown.clone(), finished.clone()), work);
+    Ok(())
 }

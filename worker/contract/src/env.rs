@@ -27,6 +27,8 @@ pub const TERMINATION_HOOK: &str = "DECOUPLE_TERMINATION_HOOK";
 pub const LISTEN: &str = "DECOUPLE_LISTEN";
 /// Largest upload that is accepted, in bytes.
 pub const MAX_UPLOAD_BYTES: &str = "DECOUPLE_MAX_UPLOAD_BYTES";
+/// Most connections that are open at once; 1000 where it is not set. No target sets it.
+pub const MAX_CONNECTIONS: &str = "DECOUPLE_MAX_CONNECTIONS";
 /// Longest that one job may take, in seconds.
 pub const JOB_TIMEOUT_SECONDS: &str = "DECOUPLE_JOB_TIMEOUT_SECONDS";
 /// The queue's visibility timeout, in seconds: how long a received task is this worker's before it must be extended.

@@ -1,7 +1,8 @@
 //! What a worker serves: every role its health and metrics, `all` and `web` the site.
 //!
-//! [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
+//! [`connections`] owns sockets, [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
 
+mod connections;
 mod gallery;
 mod health;
 mod images;
@@ -11,10 +12,7 @@ mod pace;
 mod problem;
 mod upload;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -23,23 +21,13 @@ use axum::{
     response::Response,
     routing::get,
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::Doing, site::Site};
 
-/// A client must have sent the head of its request by then. An idle connection counts too, and must outlast the 60 s of
-/// AWS's balancers: they would otherwise send a request into a connection that was just closed.
-const HEAD: Duration = Duration::from_secs(75);
 /// What a form may take beside the file in it.
 const FORM: usize = 64 * 1024;
-/// When the process is out of file descriptors, accepting again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every handler is given.
 #[derive(Clone)]
@@ -97,43 +85,15 @@ fn route(path: &str) -> &'static str {
     }
 }
 
-/// Serves until it is told to stop; then finishes the requests that are under way.
+/// Serves until it is told to stop and everything is finished, here and in the rest of the worker.
 pub(crate) async fn serve(
     listener: TcpListener,
     site: Arc<Site>,
     shutdown: CancellationToken,
-) -> Result<(), std::io::Error> {
-    let app = App { site, shutdown: shutdown.clone(), health: Arc::default() };
-    let router = router(app);
-    let mut server = hyper::server::conn::http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    let graceful = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        // It only makes small answers wait; without it they merely take longer.
-        let _slower = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
-    }
-    drop(listener);
-    graceful.shutdown().await;
-    Ok(())
+    finished: CancellationToken,
+) {
+    let router = router(App { site: Arc::clone(&site), shutdown: shutdown.clone(), health: Arc::default() });
+    connections::serve(listener, router, &site, &shutdown, &finished).await;
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Needs PostgreSQL's server programs (Debian: `postgresql`) and ONNX Runtime's library (`scripts/setup onnxruntime`).
 
 mod bad_input;
+mod connections;
 mod crashes;
 mod engines;
 mod faults;

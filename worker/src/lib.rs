@@ -7,9 +7,11 @@ pub mod catalog;
 pub mod compute;
 pub mod config;
 mod consumer;
+mod faults;
 mod http;
 mod jobs;
 mod metrics;
+mod outbox;
 mod queue;
 mod record;
 mod site;
@@ -22,7 +24,7 @@ pub use decouple_photo::{self as photo, model};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{config::Config, jobs::Jobs, metrics::Metrics, queue::Outbox, site::Site};
+use self::{config::Config, faults::Faults, jobs::Jobs, metrics::Metrics, outbox::Outbox, site::Site};
 
 /// The worker cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +46,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let metrics = Arc::new(Metrics::new(config.role));
     let tagger = if config.role.tags() { Some(model::Tagger::load(&config.tagging)?) } else { None };
     let jobs = Arc::new(Jobs::new(&config, catalog.clone(), store.clone(), tagger, Arc::clone(&metrics)));
-    let outbox = Outbox::new(&sdk, &config);
+    let faults = Arc::new(Faults::default());
+    let outbox = Outbox::new(&sdk, &config, Arc::clone(&faults));
+    let receiving = queue::Inbox::new(&sdk, &config, Arc::clone(&faults));
 
-    let site = Arc::new(Site { config: Arc::clone(&config), catalog, store, jobs, outbox, metrics });
-    let receiving = queue::Inbox::new(&sdk, &config);
+    let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
     let finished = CancellationToken::new();
     let work = async {
         match receiving {

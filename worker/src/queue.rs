@@ -1,23 +1,19 @@
-//! Where tasks go, and where they come from: a topic or a queue to send to, a queue to receive from.
+//! Where tasks come from: the queue that a consumer receives from.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     error::DisplayErrorContext,
     types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName},
 };
-use decouple_contract::{Role, Task};
 
-use crate::config::Config;
+use crate::{config::Config, faults::Faults};
 
 /// An empty receive waits for this long, so that nobody polls.
 const LONG_POLL_SECONDS: i32 = 20;
 /// SQS hands out at most so many at once.
 pub(crate) const MOST: usize = 10;
-/// What `sent_to` says of a photo that this worker works on itself.
-const INLINE: &str = "inline";
-
 /// A queue or a topic said no, or nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed: {why}")]
@@ -27,58 +23,8 @@ pub(crate) struct QueueError {
 }
 
 impl QueueError {
-    fn new<E: std::error::Error + 'static>(operation: &'static str, error: E) -> Self {
+    pub(crate) fn new<E: std::error::Error + 'static>(operation: &'static str, error: E) -> Self {
         Self { operation, why: DisplayErrorContext(error).to_string() }
-    }
-}
-
-/// Where a new photo's task goes.
-pub(crate) enum Outbox {
-    /// Nowhere: this worker does the work itself.
-    Inline,
-    Queue {
-        client: aws_sdk_sqs::Client,
-        url: String,
-    },
-    Topic {
-        client: aws_sdk_sns::Client,
-        arn: String,
-    },
-}
-
-impl Outbox {
-    pub(crate) fn new(sdk: &SdkConfig, config: &Config) -> Self {
-        match (config.role, &config.topic_arn, &config.queue_url) {
-            (Role::Web, Some(arn), _) => Self::Topic { client: aws_sdk_sns::Client::new(sdk), arn: arn.clone() },
-            (Role::Web, None, Some(url)) => Self::Queue { client: aws_sdk_sqs::Client::new(sdk), url: url.clone() },
-            _ => Self::Inline,
-        }
-    }
-
-    /// Names where tasks go, so that the catalog can tell photos whose task went elsewhere.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Inline => INLINE,
-            Self::Queue { url, .. } => url,
-            Self::Topic { arn, .. } => arn,
-        }
-    }
-
-    /// Sends a task. It is safe when this returns.
-    pub(crate) async fn send(&self, task: &Task) -> Result<(), QueueError> {
-        match self {
-            Self::Inline => Ok(()),
-            Self::Queue { client, url } => {
-                let send = client.send_message().queue_url(url).message_body(task.to_json());
-                send.send().await.map_err(|error| QueueError::new("SendMessage", error))?;
-                Ok(())
-            }
-            Self::Topic { client, arn } => {
-                let publish = client.publish().topic_arn(arn).message(task.to_json());
-                publish.send().await.map_err(|error| QueueError::new("Publish", error))?;
-                Ok(())
-            }
-        }
     }
 }
 
@@ -88,6 +34,7 @@ pub(crate) struct Inbox {
     url: String,
     /// How long a message is this worker's before it must be extended.
     visibility: Duration,
+    faults: Arc<Faults>,
 }
 
 fn seconds(time: Duration) -> i32 {
@@ -104,9 +51,9 @@ pub(crate) struct Received {
 
 impl Inbox {
     /// Returns the queue of a role that receives.
-    pub(crate) fn new(sdk: &SdkConfig, config: &Config) -> Option<Self> {
+    pub(crate) fn new(sdk: &SdkConfig, config: &Config, faults: Arc<Faults>) -> Option<Self> {
         let url = config.queue_url.clone().filter(|_| config.role.consumes())?;
-        Some(Self { client: aws_sdk_sqs::Client::new(sdk), url, visibility: config.visibility })
+        Some(Self { client: aws_sdk_sqs::Client::new(sdk), url, visibility: config.visibility, faults })
     }
 
     /// Waits for messages, and returns up to `most` of them, or none after a while.
@@ -121,7 +68,8 @@ impl Inbox {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await
-            .map_err(|error| QueueError::new("ReceiveMessage", error))?;
+            .map_err(|error| QueueError::new("ReceiveMessage", error));
+        let answer = self.faults.note(answer)?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 

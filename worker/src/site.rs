@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{catalog::Catalog, config::Config, jobs::Jobs, metrics::Metrics, queue::Outbox, store::Store};
+use crate::{
+    catalog::Catalog, config::Config, faults::Faults, jobs::Jobs, metrics::Metrics, outbox::Outbox, store::Store,
+};
 
 /// The worker's parts.
 pub(crate) struct Site {
@@ -11,5 +13,6 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) outbox: Outbox,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) metrics: Arc<Metrics>,
 }

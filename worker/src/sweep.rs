@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::{CatalogError, Unsent, now},
-    queue::Outbox,
+    queue::QueueError,
     record::{original_key, renditions_prefix, timestamp},
     site::Site,
     store::StoreError,
@@ -34,6 +34,8 @@ pub(crate) enum SweepError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
 }
 
 impl SweepError {
@@ -41,6 +43,7 @@ impl SweepError {
         match self {
             Self::Catalog(_) => "catalog",
             Self::Store(_) => "bucket",
+            Self::Queue(_) => "queue",
         }
     }
 }
@@ -77,14 +80,15 @@ async fn sweep(site: &Site) -> Result<(), SweepError> {
     for id in site.catalog.stuck("deleting", now() - UNSENT).await? {
         remove(site, &id).await?;
     }
-    let unsent = site.catalog.unsent(site.outbox.name(), now() - patience(site)).await?;
+    let name = site.outbox.name().await?;
+    let unsent = site.catalog.unsent(name, now() - patience(site)).await?;
     stream::iter(unsent).for_each_concurrent(AT_ONCE, |photo| send(site, photo)).await;
     Ok(())
 }
 
 /// Returns for how many milliseconds a photo is left to whoever received it. Without a queue that one is working on it.
 fn patience(site: &Site) -> i64 {
-    let work = if matches!(site.outbox, Outbox::Inline) { site.config.job_timeout } else { Duration::ZERO };
+    let work = if site.outbox.is_inline() { site.config.job_timeout } else { Duration::ZERO };
     UNSENT + i64::try_from(work.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
@@ -96,7 +100,7 @@ async fn send(site: &Site, photo: Unsent) {
         Ok(false) => return,
         Err(error) => return tracing::warn!(image = photo.id, %error, "a photo could not be claimed"),
     }
-    tracing::info!(image = photo.id, to = site.outbox.name(), "sending a task again");
+    tracing::info!(image = photo.id, "sending a task again");
     if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at).await {
         tracing::warn!(image = photo.id, error, "a task could not be sent and will be tried again");
     }
@@ -106,14 +110,15 @@ async fn send(site: &Site, photo: Unsent) {
 pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64) -> Result<(), String> {
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
     site.outbox.send(&task).await.map_err(|error| error.to_string())?;
-    if matches!(site.outbox, Outbox::Inline) {
+    if site.outbox.is_inline() {
         let limit = site.config.job_timeout;
         match tokio::time::timeout(limit, site.jobs.work(id)).await {
             Ok(done) => done.map_err(|error| error.to_string())?,
             Err(_) => return Err(format!("the work took longer than {} s", limit.as_secs())),
         }
     }
-    site.catalog.sent(id, site.outbox.name()).await.map_err(|error| error.to_string())
+    let name = site.outbox.name().await.map_err(|error| error.to_string())?;
+    site.catalog.sent(id, name).await.map_err(|error| error.to_string())
 }
 
 /// Removes a photo that is out of sight already: its objects, then its record.

@@ -33,9 +33,16 @@ impl Health {
         let mut reasons = Vec::new();
         reasons.extend(catalog.err().map(|error| format!("catalog: {error}")));
         reasons.extend(bucket.err().map(|error| format!("bucket: {error}")));
+        reasons.extend(queue_of_tasks(site).filter(|_| site.config.role.consumes()));
         *last = Some((Instant::now(), reasons.clone()));
         reasons
     }
+}
+
+/// Returns what is wrong with the queue or the topic, if anything. A worker that receives can do nothing without it; one that
+/// sends still takes photos, whose tasks the sweep sends once it can.
+fn queue_of_tasks(site: &Site) -> Option<String> {
+    site.faults.last().map(|fault| format!("queue: {fault}"))
 }
 
 pub(super) async fn healthz(State(app): State<App>) -> Response {
@@ -46,6 +53,7 @@ pub(super) async fn healthz(State(app): State<App>) -> Response {
     let (status, word) =
         if reasons.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "down") };
     let config = &app.site.config;
+    let warnings: Vec<String> = queue_of_tasks(&app.site).filter(|_| !config.role.consumes()).into_iter().collect();
     let body = serde_json::json!({
         "status": word,
         "role": config.role,
@@ -53,6 +61,7 @@ pub(super) async fn healthz(State(app): State<App>) -> Response {
         "instance": config.instance,
         "engine": app.site.jobs.engine(),
         "reasons": reasons,
+        "warnings": warnings,
     });
     (status, Json(body)).into_response()
 }

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     catalog::now,
-    queue::Outbox,
     record::{Image, Part, original_key},
     site::Site,
     store::Content,
@@ -82,7 +81,7 @@ async fn accept(site: &Site, id: String, incoming: Incoming) -> Result<Response,
 }
 
 fn answer(site: &Site, image: &Image) -> Response {
-    let done = matches!(site.outbox, Outbox::Inline) && !image.resize.is_pending() && !image.tag.is_pending();
+    let done = site.outbox.is_inline() && !image.resize.is_pending() && !image.tag.is_pending();
     let status = if done { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let location = format!("/images/{}", image.id);
     (status, [(header::LOCATION, location)], Json(image.shown())).into_response()

@@ -111,3 +111,34 @@ async fn in_the_middle_of_a_job(database: Database) {
     queue.drained().await;
     assert_eq!(cloud.keys().await.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_kills_its_worker_each_time_is_parked() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 2).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let deadly = crate::support::id(&client.accepted(photo("cat.png")).await);
+    let stores = |operation: &Operation| operation.method == "PUT" && operation.path.contains("/renditions/");
+    for _ in 0..2 {
+        let proxy =
+            Proxy::start(&cloud.url(), move |operation| if stores(operation) { Deed::Swallow } else { Deed::Pass })
+                .await;
+        let dying = Worker::of("process", &cloud, &database)
+            .env("DECOUPLE_QUEUE_URL", &queue.url)
+            .env("DECOUPLE_VISIBILITY_SECONDS", "2")
+            .env("AWS_ENDPOINT_URL", proxy.url())
+            .start()
+            .await;
+        proxy.swallowed().await;
+        dying.kill();
+    }
+    let _process = Worker::consumer("process", &cloud, &database, &queue).await;
+    eventually("the task is a dead letter", async || (queue.dead().await == 1).then_some(())).await;
+    // The next one is worked on, and the sweep leaves what was parked where it is.
+    let next = crate::support::id(&client.accepted(photo("coffee.png")).await);
+    assert_eq!(client.settled(&next).await["resize"]["state"], "done");
+    queue.drained().await;
+    assert_eq!(client.json(&format!("/images/{deadly}")).await["resize"]["state"], "pending");
+    assert_eq!(queue.dead().await, 1);
+}

@@ -113,3 +113,26 @@ async fn a_missing_original_is_the_photos_own_fault() {
     queue.drained().await;
     assert_eq!(queue.dead().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_queue_is_told_by_those_who_need_it() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let process = Worker::consumer("process", &cloud, &database, &queue).await;
+    queue.remove().await;
+    let health = async |worker: &Worker| {
+        let answer = worker.client().get("/healthz").await;
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // Photos are taken all the same: the sweep sends their tasks once there is a queue.
+    web.client().accepted(photo("cat.png")).await;
+    let (status, told) = health(&web).await;
+    assert_eq!(status, 200);
+    assert!(told["warnings"][0].as_str().unwrap().contains("SendMessage"), "{told}");
+    eventually("who receives has nothing to do", async || {
+        let (status, told) = health(&process).await;
+        (status == 503 && told["reasons"][0].as_str()?.contains("ReceiveMessage")).then_some(())
+    })
+    .await;
+}

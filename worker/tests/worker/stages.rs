@@ -11,6 +11,7 @@ on_both_catalogs!(
     a_task_that_comes_twice_changes_nothing,
     a_task_whose_photo_is_gone_leaves_nothing,
     a_change_of_stage_loses_no_task,
+    a_queue_that_was_lost_and_made_anew_gets_its_tasks_again,
 );
 
 /// Looks at a cat that was worked on, finds it by what is in it, and deletes it.
@@ -165,4 +166,26 @@ async fn a_change_of_stage_loses_no_task(database: Database) {
     let coffee = all.client().settled(&accepted).await;
     assert_eq!((&coffee["resize"]["state"], &coffee["tag"]["state"]), (&"done".into(), &"done".into()));
     assert_eq!(coffee["tag"]["tags"][0]["label"], "espresso");
+}
+
+async fn a_queue_that_was_lost_and_made_anew_gets_its_tasks_again(database: Database) {
+    let cloud = Cloud::start().await;
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let accepted = id(&web.client().accepted(photo("coffee.png")).await);
+    assert!(web.stop().await.0.success());
+
+    // To another stage and back at once: the address is the same, and the task is gone.
+    queue.lost_and_made_anew(&cloud, "process").await;
+    assert_eq!(queue.visible().await, 0);
+    let web = Worker::web(&cloud, &database, &queue).await;
+    eventually("the task is sent again", async || (queue.visible().await == 1).then_some(())).await;
+
+    // A worker that starts anew over the same queue has nothing to send.
+    assert!(web.stop().await.0.success());
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let _process = Worker::consumer("process", &cloud, &database, &queue).await;
+    assert_eq!(web.client().settled(&accepted).await["resize"]["state"], "done");
+    queue.drained().await;
+    assert!(!web.stop().await.1.contains("sending a task again"));
 }

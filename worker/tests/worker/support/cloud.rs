@@ -162,6 +162,28 @@ impl Queue {
         .await;
     }
 
+    /// Removes the queue and all that is in it, and makes it anew under the address that it had.
+    pub(crate) async fn lost_and_made_anew(&self, cloud: &Cloud, name: &str) {
+        let made = async || {
+            let attributes = self.sqs.get_queue_attributes().queue_url(&self.url);
+            let attributes = attributes.attribute_names(QueueAttributeName::CreatedTimestamp).send().await.unwrap();
+            attributes.attributes.unwrap()[&QueueAttributeName::CreatedTimestamp].clone()
+        };
+        let before = made().await;
+        // It says in seconds when it was made.
+        eventually("the queue is another", async || {
+            self.sqs.delete_queue().queue_url(&self.url).send().await.unwrap();
+            assert_eq!(cloud.queue(name, 5).await.url, self.url);
+            (made().await != before).then_some(())
+        })
+        .await;
+    }
+
+    /// Removes the queue.
+    pub(crate) async fn remove(&self) {
+        self.sqs.delete_queue().queue_url(&self.url).send().await.unwrap();
+    }
+
     /// Sends a message as anybody could.
     pub(crate) async fn send(&self, body: &str) {
         self.sqs.send_message().queue_url(&self.url).message_body(body).send().await.unwrap();

@@ -17,6 +17,7 @@ mod record;
 mod site;
 mod store;
 mod sweep;
+mod trace;
 
 use std::sync::Arc;
 

@@ -22,6 +22,7 @@ async fn serve() -> ExitCode {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
+        .with_span_list(false)
         .with_env_filter(EnvFilter::try_from_env("DECOUPLE_LOG").unwrap_or_else(|_| EnvFilter::new("info")))
         .init();
     match start().await {

@@ -8,7 +8,7 @@ use aws_sdk_sqs::{
     types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName},
 };
 
-use crate::{config::Config, faults::Faults};
+use crate::{config::Config, faults::Faults, trace::TRACEPARENT};
 
 /// An empty receive waits for this long, so that nobody polls.
 const LONG_POLL_SECONDS: i32 = 20;
@@ -46,6 +46,8 @@ pub(crate) struct Received {
     pub(crate) body: String,
     /// How often it was handed out, this time included.
     pub(crate) receives: u32,
+    /// The trace that the task is a part of, if the message says.
+    pub(crate) traceparent: Option<String>,
     receipt: String,
 }
 
@@ -66,6 +68,7 @@ impl Inbox {
             .wait_time_seconds(LONG_POLL_SECONDS)
             .visibility_timeout(seconds(self.visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_attribute_names(TRACEPARENT)
             .send()
             .await
             .map_err(|error| QueueError::new("ReceiveMessage", error));
@@ -107,5 +110,7 @@ fn received(message: Message) -> Option<Received> {
         attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
     };
     let receives = message.attributes.as_ref().and_then(count).unwrap_or(1);
-    Some(Received { body: message.body?, receives, receipt: message.receipt_handle? })
+    let mut attributes = message.message_attributes.unwrap_or_default();
+    let traceparent = attributes.remove(TRACEPARENT).and_then(|value| value.string_value);
+    Some(Received { body: message.body?, receives, traceparent, receipt: message.receipt_handle? })
 }

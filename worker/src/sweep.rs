@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use decouple_contract::Task;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     catalog::{CatalogError, Unsent, now},
@@ -16,6 +17,7 @@ use crate::{
     record::{original_key, renditions_prefix, timestamp},
     site::Site,
     store::StoreError,
+    trace::Trace,
 };
 
 /// How often it is looked for.
@@ -82,7 +84,12 @@ async fn sweep(site: &Site) -> Result<(), SweepError> {
     }
     let name = site.outbox.name().await?;
     let unsent = site.catalog.unsent(name, now() - patience(site)).await?;
-    stream::iter(unsent).for_each_concurrent(AT_ONCE, |photo| send(site, photo)).await;
+    let sending = unsent.into_iter().map(|photo| {
+        let trace = Trace::of(&photo.id);
+        let span = trace.span(&photo.id);
+        send(site, photo, trace).instrument(span)
+    });
+    stream::iter(sending).for_each_concurrent(AT_ONCE, |sent| sent).await;
     Ok(())
 }
 
@@ -93,7 +100,7 @@ fn patience(site: &Site) -> i64 {
 }
 
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
-async fn send(site: &Site, photo: Unsent) {
+async fn send(site: &Site, photo: Unsent, trace: Trace) {
     let claimed = site.catalog.claim(&photo.id, now() - patience(site)).await;
     match claimed {
         Ok(true) => {}
@@ -101,15 +108,15 @@ async fn send(site: &Site, photo: Unsent) {
         Err(error) => return tracing::warn!(image = photo.id, %error, "a photo could not be claimed"),
     }
     tracing::info!(image = photo.id, "sending a task again");
-    if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at).await {
+    if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at, &trace).await {
         tracing::warn!(image = photo.id, error, "a task could not be sent and will be tried again");
     }
 }
 
 /// Sends a photo's task, or does the work, and notes that it was sent.
-pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64) -> Result<(), String> {
+pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64, trace: &Trace) -> Result<(), String> {
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
-    site.outbox.send(&task).await.map_err(|error| error.to_string())?;
+    site.outbox.send(&task, trace).await.map_err(|error| error.to_string())?;
     if site.outbox.is_inline() {
         let limit = site.config.job_timeout;
         match tokio::time::timeout(limit, site.jobs.work(id)).await {

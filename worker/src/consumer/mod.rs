@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use decouple_contract::Task;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use self::done::Done;
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     jobs::JobError,
     queue::{Inbox, Received},
     site::Site,
+    trace::Trace,
 };
 
 /// After an error of the queue itself, it is asked again this much later.
@@ -123,6 +125,11 @@ impl Consumer {
                 return later;
             }
         };
+        let trace = Trace::continued(message.traceparent.as_deref(), &task.image);
+        self.work_on(&task, later).instrument(trace.span(&task.image)).await
+    }
+
+    async fn work_on(&self, task: &Task, later: Outcome) -> Outcome {
         let limit = self.site.config.job_timeout;
         let done = match tokio::time::timeout(limit, self.site.jobs.work(&task.image)).await {
             Ok(done) => done,

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
+use tracing::Instrument as _;
 
 use super::{
     App,
@@ -24,6 +25,7 @@ use crate::{
     site::Site,
     store::Content,
     sweep,
+    trace::{TRACEPARENT, Trace},
 };
 
 /// Keys of uploads are names in this space.
@@ -31,10 +33,12 @@ const KEYS: uuid::Uuid = uuid::uuid!("5b0f6a52-6a3c-4d4e-9c1e-5d0f7f1f2a31");
 
 pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let id = id(request.headers().get("idempotency-key"));
-    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).await?;
+    let trace = Trace::continued(request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()), &id);
+    let span = trace.span(&id);
+    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).instrument(span.clone()).await?;
     // A client that goes away does not leave a photo half-way.
     let site = Arc::clone(&app.site);
-    let accepted = tokio::spawn(async move { accept(&site, id, incoming).await });
+    let accepted = tokio::spawn(async move { accept(&site, id, incoming, &trace).await }.instrument(span));
     accepted.await.map_err(|error| Problem::Unavailable(error.to_string()))?
 }
 
@@ -47,7 +51,7 @@ fn id(key: Option<&HeaderValue>) -> String {
     .to_string()
 }
 
-async fn accept(site: &Site, id: String, incoming: Incoming) -> Result<Response, Problem> {
+async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
     let Incoming { name, header, content, fault } = incoming;
     if let Some(before) = site.catalog.get(&id).await? {
         if let Content::Stream { pieces, .. } = content {
@@ -72,7 +76,8 @@ async fn accept(site: &Site, id: String, incoming: Incoming) -> Result<Response,
         return Err(fault.get().cloned().unwrap_or_else(|| error.into()));
     }
     site.catalog.stored(&image.id).await?;
-    if let Err(error) = sweep::dispatch(site, &image.id, image.uploaded_at).await {
+    tracing::info!(image = image.id, bytes = image.bytes, kind = image.content_type, "a photo was accepted");
+    if let Err(error) = sweep::dispatch(site, &image.id, image.uploaded_at, trace).await {
         // The photo is safe and recorded, and the sweep sends what was not sent: to refuse it now would have it sent twice.
         tracing::warn!(image = image.id, error, "a task could not be sent and will be sent by the sweep");
     }

@@ -14,4 +14,5 @@ mod problems;
 mod site;
 mod stages;
 mod support;
+mod traces;
 mod uploads;

@@ -14,6 +14,7 @@
 mod admin;
 mod auth;
 mod clock;
+mod hosts;
 mod json;
 mod names;
 mod route;
@@ -34,6 +35,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use hosts::Hosts;
 pub use server::ServeError;
 pub use store::StoreError;
 
@@ -114,6 +116,13 @@ impl Endpoint {
         let store = Arc::new(store);
         let services = route::Services::new(&config, Arc::clone(&store), Arc::new(SystemClock));
         Ok(Endpoint { services, store })
+    }
+
+    /// Lets requests be addressed to other names and addresses than those of loopback.
+    #[must_use]
+    pub fn answering_to(mut self, hosts: Hosts) -> Endpoint {
+        self.services.answer_to(hosts);
+        self
     }
 
     /// Serves on `listener` until `shutdown` is cancelled: then ends long polls, finishes the requests in flight, and closes

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use s3s::Body;
 
 use crate::{
-    Config, Credentials, admin, auth,
+    Config, Credentials, Hosts, admin, auth,
     clock::SharedClock,
     s3::S3Front,
     sns::Sns,
@@ -30,7 +30,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The services behind the port.
 #[derive(Clone)]
-pub(crate) struct Services(Arc<Inner>);
+pub(crate) struct Services {
+    inner: Arc<Inner>,
+    hosts: Arc<Hosts>,
+}
 
 struct Inner {
     credentials: Credentials,
@@ -42,31 +45,36 @@ struct Inner {
 
 impl Services {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
-        Services(Arc::new(Inner {
+        let inner = Inner {
             credentials: config.credentials.clone(),
             sqs: Arc::new(Sqs::new(config, Arc::clone(&store), Arc::clone(&clock))),
             sns: Arc::new(Sns::new(config, Arc::clone(&store), Arc::clone(&clock))),
             s3: S3Front::new(config, store, Arc::clone(&clock)),
             clock,
-        }))
+        };
+        Services { inner: Arc::new(inner), hosts: Arc::new(Hosts::loopback()) }
+    }
+
+    pub(crate) fn answer_to(&mut self, hosts: Hosts) {
+        self.hosts = Arc::new(hosts);
     }
 
     /// Work that goes on without requests, until the store stops.
     pub(crate) async fn background(&self) {
-        tokio::join!(self.0.sqs.background(), self.0.sns.background());
+        tokio::join!(self.inner.sqs.background(), self.inner.sns.background());
     }
 
     /// Answers one request. Never fails: an error is an answer too.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        if !is_loopback(host_of(request.headers())) {
-            return plain(StatusCode::FORBIDDEN, "this endpoint answers to loopback names and addresses only\n");
+        if !self.hosts.answer_to(host_of(request.headers())) {
+            return plain(StatusCode::FORBIDDEN, "this endpoint does not answer to the name in the Host header\n");
         }
         if request.uri().path().starts_with(admin::PREFIX) {
-            return admin::answer(request.method(), request.uri().path(), &self.0.sqs).await;
+            return admin::answer(request.method(), request.uri().path(), &self.inner.sqs).await;
         }
         let (parts, body) = request.into_parts();
         match destination(&parts) {
-            Destination::S3 => self.0.s3.answer(Request::from_parts(parts, body)).await,
+            Destination::S3 => self.inner.s3.answer(Request::from_parts(parts, body)).await,
             Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, &parts, body).await,
             Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, &parts, body).await,
             Destination::Unknown(service) => {
@@ -105,7 +113,7 @@ impl Services {
         // A link in a message is followed by whoever got the message: the secret in it is what entitles to this and nothing else.
         let signed = !(is_link(parts) && LINKED.contains(&action.as_str()));
         if signed {
-            auth::verify(parts, body, &self.0.credentials, self.0.clock.now())?;
+            auth::verify(parts, body, &self.inner.credentials, self.inner.clock.now())?;
         }
         let trace_header = parts.headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok());
         Ok(Call { action, params, authority, signed, trace_header: trace_header.map(str::to_owned) })
@@ -113,8 +121,8 @@ impl Services {
 
     async fn dispatch(&self, service: Service, call: &Call) -> Outcome {
         match service {
-            Service::Sqs => self.0.sqs.call(call).await,
-            Service::Sns => self.0.sns.call(call).await,
+            Service::Sqs => self.inner.sqs.call(call).await,
+            Service::Sns => self.inner.sns.call(call).await,
         }
     }
 }
@@ -170,49 +178,9 @@ fn host_of(headers: &http::HeaderMap) -> &str {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a Host header names this machine. A page in a browser can point a name of its own at 127.0.0.1, and then its
-/// requests carry that name.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.to_ascii_lowercase();
-    if let Some(v6) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        return v6.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.is_loopback());
-    }
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-}
-
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_loopback_hosts_are_answered() {
-        for host in ["localhost", "LOCALHOST:4566", "photos.s3.localhost:1", "127.0.0.1:4566", "127.9.9.9", "[::1]:80"]
-        {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.com",
-            "127.0.0.1.example.com",
-            "localhost.example.com",
-            "[::2]",
-            "10.0.0.1:4566",
-            "notlocalhost",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{json::Json, names::Names, route::is_loopback, sqs::FIFO_SUFFIX, store::Unit};
+use crate::{hosts::is_loopback, json::Json, names::Names, sqs::FIFO_SUFFIX, store::Unit};
 
 use super::{
     AttributeMap, Sns,

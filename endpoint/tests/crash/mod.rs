@@ -1,28 +1,44 @@
-//! What was acknowledged is there after the process was killed in the middle of its work.
+//! What was acknowledged is there after the process was killed in the middle of its work, again and again.
+//!
+//! `ENDPOINT_CRASH_KILLS=3000` kills as often as that, and `ENDPOINT_CRASH_SEED` repeats a run's choice of moments.
+
+mod ledger;
+mod load;
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Duration,
 };
 
-use aws_sdk_s3::primitives::ByteStream;
 use decouple_endpoint::Endpoint;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{DEADLINE, Running, config, s3_for, sdk_for};
+use crate::support::{config, s3_for, sdk_for};
+use ledger::Ledger;
+use load::Clients;
 
 /// Tells this binary that it is the child, and where to keep its data.
 const CHILD_DIRECTORY: &str = "ENDPOINT_CRASH_TEST_DIRECTORY";
 const CHILD: &str = "crash::the_child_serves_until_it_is_killed";
 const ADDRESS: &str = "listening on ";
-/// Acknowledgements to wait for before the child is killed.
-const ENOUGH: usize = 300;
+
+const KILLS: &str = "ENDPOINT_CRASH_KILLS";
+const SEED: &str = "ENDPOINT_CRASH_SEED";
+/// Kills of an ordinary run.
+const FEW: u64 = 30;
+/// A child lives at most so long.
+const LIFE: Duration = Duration::from_millis(400);
+/// It is looked at whether everything is there after so many kills.
+const KILLS_A_CHECK: u64 = 15;
 
 /// Serves in the child; in an ordinary run there is nothing to serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,79 +51,106 @@ async fn the_child_serves_until_it_is_killed() {
     endpoint.serve(listener, CancellationToken::new()).await.unwrap();
 }
 
-fn start_child(directory: &std::path::Path) -> (Child, String) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", CHILD, "--nocapture"]).env(CHILD_DIRECTORY, directory).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines.map_while(Result::ok).find_map(|line| line.strip_prefix(ADDRESS).map(str::to_owned)).unwrap();
-    (child, format!("http://{address}"))
+/// A child that is killed when it is dropped.
+struct Served(Child);
+
+impl Served {
+    /// Starts a child, and waits elsewhere for where it serves: nothing where it was killed before it did.
+    fn start(directory: &Path) -> (Served, JoinHandle<Option<String>>) {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", CHILD, "--nocapture"]).env(CHILD_DIRECTORY, directory).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let url = tokio::task::spawn_blocking(move || {
+            lines.find_map(|line| line.strip_prefix(ADDRESS).map(|address| format!("http://{address}")))
+        });
+        (Served(child), url)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// One run of kills on one directory.
+struct Run {
+    directory: tempfile::TempDir,
+    sdk: aws_config::SdkConfig,
+    ledger: Arc<Mutex<Ledger>>,
+    next: Arc<AtomicU64>,
+    moments: StdRng,
+}
+
+impl Run {
+    async fn new(seed: u64) -> Run {
+        Run {
+            directory: tempfile::tempdir().unwrap(),
+            sdk: sdk_for("http://127.0.0.1:1").await,
+            ledger: Arc::default(),
+            next: Arc::default(),
+            moments: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Clients of one child. A request is sent once: what became of it is for the ledger to ask.
+    fn clients(&self, url: &str) -> Clients {
+        let once = aws_config::retry::RetryConfig::disabled();
+        let sdk = self.sdk.to_builder().endpoint_url(url).retry_config(once).build();
+        Clients {
+            sqs: aws_sdk_sqs::Client::new(&sdk),
+            sns: aws_sdk_sns::Client::new(&sdk),
+            s3: s3_for(&sdk),
+            ledger: Arc::clone(&self.ledger),
+            next: Arc::clone(&self.next),
+        }
+    }
+
+    /// Starts a child, lets everybody at it, and kills it at some moment: while it starts, or while it works.
+    async fn kill_once(&mut self) {
+        let moment = Instant::now() + self.moments.random_range(Duration::ZERO..LIFE);
+        let (served, url) = Served::start(self.directory.path());
+        let tasks = match timeout_at(moment, url).await {
+            Ok(url) => url.unwrap().map(|url| self.clients(&url).start(&url)),
+            Err(_) => None,
+        };
+        tokio::time::sleep_until(moment).await;
+        drop(served);
+        if let Some(tasks) = tasks {
+            tasks.join_all().await;
+        }
+        self.ledger.lock().unwrap().killed();
+    }
+
+    async fn check(&self) {
+        let (served, url) = Served::start(self.directory.path());
+        let url = url.await.unwrap().unwrap();
+        let clients = self.clients(&url);
+        clients.check_objects().await;
+        clients.check_messages(&url).await;
+        drop(served);
+        self.ledger.lock().unwrap().holds();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_loses_nothing_that_was_acknowledged() {
-    let directory = tempfile::tempdir().unwrap();
-    let (mut child, url) = start_child(directory.path());
-    let sdk = sdk_for(&url).await;
-    let (sqs, s3) = (aws_sdk_sqs::Client::new(&sdk), s3_for(&sdk));
-    let queue = sqs.create_queue().queue_name("tasks").send().await.unwrap().queue_url.unwrap();
-    s3.create_bucket().bucket("photos").send().await.unwrap();
-
-    let count = Arc::new(AtomicUsize::new(0));
-    let mut senders = JoinSet::new();
-    for sender in 0..8 {
-        let (sqs, s3, queue, count) = (sqs.clone(), s3.clone(), queue.clone(), Arc::clone(&count));
-        senders.spawn(async move {
-            let mut acknowledged = Vec::new();
-            for number in 0.. {
-                let name = format!("{sender}-{number}");
-                let sent = if sender % 2 == 0 {
-                    sqs.send_message().queue_url(&queue).message_body(&name).send().await.is_ok()
-                } else {
-                    let body = ByteStream::from(name.repeat(1000).into_bytes());
-                    s3.put_object().bucket("photos").key(&name).body(body).send().await.is_ok()
-                };
-                if !sent {
-                    break;
-                }
-                acknowledged.push(name);
-                count.fetch_add(1, Ordering::Relaxed);
-            }
-            (sender, acknowledged)
-        });
-    }
-    let enough = async {
-        while count.load(Ordering::Relaxed) < ENOUGH {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(DEADLINE, enough).await.unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-
-    let (mut messages, mut objects) = (Vec::new(), Vec::new());
-    while let Some(sender) = senders.join_next().await {
-        let (sender, names) = sender.unwrap();
-        if sender % 2 == 0 { messages.extend(names) } else { objects.extend(names) }
-    }
-    let endpoint = Running::start(directory.path()).await;
-    let (sqs, s3) = (endpoint.sqs().await, endpoint.s3().await);
-    let queue = sqs.get_queue_url().queue_name("tasks").send().await.unwrap().queue_url.unwrap();
-    let mut found = std::collections::HashSet::new();
-    loop {
-        let received = sqs.receive_message().queue_url(&queue).max_number_of_messages(10).send().await.unwrap();
-        match received.messages {
-            Some(received) => found.extend(received.into_iter().filter_map(|message| message.body)),
-            None => break,
+#[expect(clippy::print_stdout, reason = "a long run says how far it is, and a failed one how to repeat it")]
+async fn kills_lose_nothing_that_was_acknowledged() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (kills, seed) = (number(KILLS).unwrap_or(FEW), number(SEED).unwrap_or_else(rand::random));
+    println!("{SEED}={seed}");
+    let mut run = Run::new(seed).await;
+    let (served, url) = Served::start(run.directory.path());
+    run.clients(&url.await.unwrap().unwrap()).prepare().await;
+    drop(served);
+    for kill in 1..=kills {
+        run.kill_once().await;
+        if kill % KILLS_A_CHECK == 0 || kill == kills {
+            run.check().await;
+            println!("{kill} kills: {}", run.ledger.lock().unwrap().kept);
         }
     }
-    assert!(!messages.is_empty() && !objects.is_empty());
-    for name in messages {
-        assert!(found.contains(&name), "the message {name} was acknowledged and is gone");
-    }
-    for name in objects {
-        let object = s3.get_object().bucket("photos").key(&name).send().await.unwrap();
-        assert_eq!(object.body.collect().await.unwrap().to_vec(), name.repeat(1000).into_bytes(), "{name}");
-    }
-    endpoint.stop().await;
+    assert!(run.ledger.lock().unwrap().kept.something_of_all());
 }

@@ -47,6 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List all environments')
             [CompletionResult]::new('teardown', 'teardown', [CompletionResultType]::ParameterValue, 'Stop everything; keep data unless told otherwise')
             [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write the plain CloudFormation, or print the IAM policy that is needed')
+            [CompletionResult]::new('endpoint', 'endpoint', [CompletionResultType]::ParameterValue, 'Run S3, SQS and SNS alone, for the tests of any project')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON schema of blueprints')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('daemon', 'daemon', [CompletionResultType]::ParameterValue, 'Run an environment''s background process')
@@ -235,6 +236,36 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'decouple;endpoint' {
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port; 0 takes any that is free [default: 4566, or any with a COMMAND]')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port; 0 takes any that is free [default: 4566, or any with a COMMAND]')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Directory to keep everything in [default: a temporary one, removed at the end]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory to keep everything in [default: a temporary one, removed at the end]')
+            [CompletionResult]::new('--access-key-id', '--access-key-id', [CompletionResultType]::ParameterName, 'Access key id that requests must be signed with')
+            [CompletionResult]::new('--secret-access-key', '--secret-access-key', [CompletionResultType]::ParameterName, 'Secret access key that requests must be signed with')
+            [CompletionResult]::new('--account', '--account', [CompletionResultType]::ParameterName, 'Account in ARNs and queue URLs')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Address to listen on; any other than loopback lets other machines in')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Name, besides localhost, that requests may be addressed to (that of a container, say); may be repeated')
+            [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'How far the site is decoupled [default: the blueprint''s]')
+            [CompletionResult]::new('--blueprint', '--blueprint', [CompletionResultType]::ParameterName, 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]')
+            [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Name of the environment')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Where the site runs [default: the blueprint''s, else local]')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: the SDK''s; us-east-1 on the local target]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'AWS profile')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Form of the result')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Form of the result')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer every question with yes')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Tell results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Tell results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell more of what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'decouple;schema' {
             [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'How far the site is decoupled [default: the blueprint''s]')
             [CompletionResult]::new('--blueprint', '--blueprint', [CompletionResultType]::ParameterName, 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]')
@@ -307,6 +338,7 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List all environments')
             [CompletionResult]::new('teardown', 'teardown', [CompletionResultType]::ParameterValue, 'Stop everything; keep data unless told otherwise')
             [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write the plain CloudFormation, or print the IAM policy that is needed')
+            [CompletionResult]::new('endpoint', 'endpoint', [CompletionResultType]::ParameterValue, 'Run S3, SQS and SNS alone, for the tests of any project')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON schema of blueprints')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('daemon', 'daemon', [CompletionResultType]::ParameterValue, 'Run an environment''s background process')
@@ -335,6 +367,9 @@ Register-ArgumentCompleter -Native -CommandName 'decouple' -ScriptBlock {
             break
         }
         'decouple;help;export' {
+            break
+        }
+        'decouple;help;endpoint' {
             break
         }
         'decouple;help;schema' {

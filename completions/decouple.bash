@@ -22,6 +22,9 @@ _decouple() {
             decouple,daemon)
                 cmd="decouple__subcmd__daemon"
                 ;;
+            decouple,endpoint)
+                cmd="decouple__subcmd__endpoint"
+                ;;
             decouple,export)
                 cmd="decouple__subcmd__export"
                 ;;
@@ -57,6 +60,9 @@ _decouple() {
                 ;;
             decouple__subcmd__help,daemon)
                 cmd="decouple__subcmd__help__subcmd__daemon"
+                ;;
+            decouple__subcmd__help,endpoint)
+                cmd="decouple__subcmd__help__subcmd__endpoint"
                 ;;
             decouple__subcmd__help,export)
                 cmd="decouple__subcmd__help__subcmd__export"
@@ -95,7 +101,7 @@ _decouple() {
 
     case "${cmd}" in
         decouple)
-            opts="-o -y -q -v -h -V --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version validate up status outputs logs list teardown export schema completions daemon help"
+            opts="-o -y -q -v -h -V --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version validate up status outputs logs list teardown export endpoint schema completions daemon help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -232,6 +238,88 @@ _decouple() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        decouple__subcmd__endpoint)
+            opts="-p -d -o -y -q -v -h -V --port --data-dir --access-key-id --secret-access-key --account --listen --host --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-key-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret-access-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stage)
+                    COMPREPLY=($(compgen -W "elb elb-sqs sns-sqs" -- "${cur}"))
+                    return 0
+                    ;;
+                --blueprint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -W "local aws" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json env github" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json env github" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         decouple__subcmd__export)
             opts="-o -y -q -v -h -V --dir --bundle --artifact-bucket --policy --stage --blueprint --env --target --region --profile --output --yes --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -295,7 +383,7 @@ _decouple() {
             return 0
             ;;
         decouple__subcmd__help)
-            opts="validate up status outputs logs list teardown export schema completions daemon help"
+            opts="validate up status outputs logs list teardown export endpoint schema completions daemon help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -323,6 +411,20 @@ _decouple() {
             return 0
             ;;
         decouple__subcmd__help__subcmd__daemon)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        decouple__subcmd__help__subcmd__endpoint)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

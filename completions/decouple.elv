@@ -44,6 +44,7 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand list 'List all environments'
             cand teardown 'Stop everything; keep data unless told otherwise'
             cand export 'Write the plain CloudFormation, or print the IAM policy that is needed'
+            cand endpoint 'Run S3, SQS and SNS alone, for the tests of any project'
             cand schema 'Print the JSON schema of blueprints'
             cand completions 'Print the completion script of a shell'
             cand daemon 'Run an environment''s background process'
@@ -223,6 +224,35 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'decouple;endpoint'= {
+            cand -p 'Port; 0 takes any that is free [default: 4566, or any with a COMMAND]'
+            cand --port 'Port; 0 takes any that is free [default: 4566, or any with a COMMAND]'
+            cand -d 'Directory to keep everything in [default: a temporary one, removed at the end]'
+            cand --data-dir 'Directory to keep everything in [default: a temporary one, removed at the end]'
+            cand --access-key-id 'Access key id that requests must be signed with'
+            cand --secret-access-key 'Secret access key that requests must be signed with'
+            cand --account 'Account in ARNs and queue URLs'
+            cand --listen 'Address to listen on; any other than loopback lets other machines in'
+            cand --host 'Name, besides localhost, that requests may be addressed to (that of a container, say); may be repeated'
+            cand --stage 'How far the site is decoupled [default: the blueprint''s]'
+            cand --blueprint 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]'
+            cand --env 'Name of the environment'
+            cand --target 'Where the site runs [default: the blueprint''s, else local]'
+            cand --region 'AWS region [default: the SDK''s; us-east-1 on the local target]'
+            cand --profile 'AWS profile'
+            cand -o 'Form of the result'
+            cand --output 'Form of the result'
+            cand -y 'Answer every question with yes'
+            cand --yes 'Answer every question with yes'
+            cand -q 'Tell results and errors only'
+            cand --quiet 'Tell results and errors only'
+            cand -v 'Tell more of what is done'
+            cand --verbose 'Tell more of what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'decouple;schema'= {
             cand --stage 'How far the site is decoupled [default: the blueprint''s]'
             cand --blueprint 'Blueprint to read [default: decouple.yaml if there is one, else the stage''s built-in blueprint]'
@@ -292,6 +322,7 @@ set edit:completion:arg-completer[decouple] = {|@words|
             cand list 'List all environments'
             cand teardown 'Stop everything; keep data unless told otherwise'
             cand export 'Write the plain CloudFormation, or print the IAM policy that is needed'
+            cand endpoint 'Run S3, SQS and SNS alone, for the tests of any project'
             cand schema 'Print the JSON schema of blueprints'
             cand completions 'Print the completion script of a shell'
             cand daemon 'Run an environment''s background process'
@@ -312,6 +343,8 @@ set edit:completion:arg-completer[decouple] = {|@words|
         &'decouple;help;teardown'= {
         }
         &'decouple;help;export'= {
+        }
+        &'decouple;help;endpoint'= {
         }
         &'decouple;help;schema'= {
         }

@@ -64,7 +64,7 @@ pub enum Output {
     Text,
     /// One JSON document; for long-running verbs one JSON object a line, the result last.
     Json,
-    /// `outputs` only: shell commands that set environment variables.
+    /// `outputs` and `endpoint` only: shell commands that set environment variables.
     Env,
     /// `outputs` only: lines for the file that `GITHUB_OUTPUT` names.
     Github,
@@ -89,6 +89,8 @@ pub enum Verb {
     Teardown(commands::teardown::Arguments),
     /// Write the plain CloudFormation, or print the IAM policy that is needed
     Export(commands::export::Arguments),
+    /// Run S3, SQS and SNS alone, for the tests of any project
+    Endpoint(commands::endpoint::Arguments),
     /// Print the JSON schema of blueprints
     Schema(commands::schema::Arguments),
     /// Print the completion script of a shell

@@ -5,6 +5,7 @@
 
 pub mod completions;
 pub mod daemon;
+pub mod endpoint;
 pub mod export;
 pub mod list;
 pub mod logs;
@@ -30,7 +31,12 @@ use crate::{
 
 /// Runs a verb. Returns the process's exit code when all went well: a few verbs say something by it.
 pub async fn run(cli: Cli, ui: Ui) -> Result<u8, Error> {
-    if matches!(cli.common.output, Output::Env | Output::Github) && !matches!(cli.verb, Verb::Outputs(_)) {
+    let fits = match cli.common.output {
+        Output::Text | Output::Json => true,
+        Output::Env => matches!(cli.verb, Verb::Outputs(_) | Verb::Endpoint(_)),
+        Output::Github => matches!(cli.verb, Verb::Outputs(_)),
+    };
+    if !fits {
         return Err(Error::new(Kind::Usage, "`--output env` and `--output github` are for `decouple outputs`")
             .hint("use `--output json`"));
     }
@@ -44,6 +50,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8, Error> {
         Verb::List(arguments) => list::run(&context, &arguments).await,
         Verb::Teardown(arguments) => teardown::run(&context, &arguments).await,
         Verb::Export(arguments) => export::run(&context, &arguments).await,
+        Verb::Endpoint(arguments) => endpoint::run(&context, &arguments).await,
         Verb::Schema(arguments) => schema::run(&context, &arguments),
         Verb::Completions(arguments) => completions::run(&context, &arguments),
         Verb::Daemon(arguments) => daemon::run(&arguments).await,

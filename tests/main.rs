@@ -5,6 +5,7 @@
 mod architecture;
 mod boto3;
 mod cli;
+mod clients;
 mod export;
 mod gallery;
 mod generated;

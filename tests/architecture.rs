@@ -50,8 +50,19 @@ fn holding(path: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_topology_imports_nothing_of_ours() {
-    let ours =
-        ["aws", "blueprint", "cli", "cloudformation", "commands", "error", "local", "reporter", "services", "status", "ui"];
+    let ours = [
+        "aws",
+        "blueprint",
+        "cli",
+        "cloudformation",
+        "commands",
+        "error",
+        "local",
+        "reporter",
+        "services",
+        "status",
+        "ui",
+    ];
     let words: Vec<String> = ours.iter().flat_map(|name| [format!("crate::{name}"), format!("{name}::")]).collect();
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.push("decouple_");
@@ -60,7 +71,9 @@ fn the_topology_imports_nothing_of_ours() {
 
 #[test]
 fn domain_modules_know_no_terminal_and_no_command_line() {
-    for module in ["aws", "blueprint", "bundle", "topology", "cloudformation", "local", "services", "status", "reporter.rs"] {
+    for module in
+        ["aws", "blueprint", "bundle", "topology", "cloudformation", "local", "services", "status", "reporter.rs"]
+    {
         let words = [
             "crate::ui",
             "crate::cli",
@@ -97,7 +110,10 @@ fn sdk_crates_stand_where_services_are_spoken_to() {
 
 #[test]
 fn the_targets_do_not_know_each_other() {
-    assert_eq!(holding("src/aws", &["crate::local", "crate::blueprint", "crate::topology", "crate::services"]), [""; 0]);
+    assert_eq!(
+        holding("src/aws", &["crate::local", "crate::blueprint", "crate::topology", "crate::services"]),
+        [""; 0]
+    );
     assert_eq!(holding("src/cloudformation", &["crate::local", "crate::aws", "crate::blueprint"]), [""; 0]);
     assert_eq!(holding("src/local", &["crate::cloudformation", "crate::aws"]), [""; 0]);
 }

@@ -58,7 +58,8 @@ async fn usage_errors_name_what_would_be_right() {
     let env = TestEnv::new();
     for (arguments, said) in [
         (&["up"][..], "--stage elb"),
-        (&["up", "--stage", "elb", "--target", "aws"], "not part of this version"),
+        (&["up", "--stage", "elb", "--express"], "--target aws"),
+        (&["up", "--stage", "elb", "--target", "aws", "--foreground"], "decouple logs --follow"),
         (&["status", "--output", "env"], "`decouple outputs`"),
         (&["up", "--stage", "three"], "possible values: elb, elb-sqs, sns-sqs"),
         (&["status", "--env", "../x"], "lower-case letters"),

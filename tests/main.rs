@@ -3,6 +3,7 @@
 //! One binary, so that it is linked once. What a test starts, it stops.
 
 mod architecture;
+mod aws;
 mod boto3;
 mod cli;
 mod clients;

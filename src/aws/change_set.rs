@@ -111,13 +111,14 @@ fn pairs<T>(pairs: &[(String, String)], make: impl Fn(&str, &str) -> T) -> Vec<T
 /// Waits until CloudFormation has compared the templates.
 async fn finished(session: &Session, mut set: ChangeSet) -> Result<Asked, Error> {
     let mut pace = Pace::new();
+    let looking = session.looking();
     loop {
-        match look(session, &set.arn, None).await {
+        match look(&looking, &set.arn, None).await {
             Ok(look) if look.status == ChangeSetStatus::CreateComplete => {
                 set.found = look.changes;
                 let mut next = look.next;
                 while let Some(token) = next {
-                    let more = look_patiently(session, &set.arn, token, &mut pace).await?;
+                    let more = look_patiently(&looking, &set.arn, token, &mut pace).await?;
                     set.found.extend(more.changes);
                     next = more.next;
                 }

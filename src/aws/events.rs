@@ -63,9 +63,9 @@ impl Follower {
     /// Follows what happens from now on.
     pub async fn from_now(session: &Session, arn: &str) -> Result<Self, Error> {
         let mut follower =
-            Self { session: session.clone(), arn: arn.to_owned(), known: HashSet::new(), pace: Pace::new() };
+            Self { session: session.looking(), arn: arn.to_owned(), known: HashSet::new(), pace: Pace::new() };
         // The newest one is enough: looking stops at what is known.
-        let page = follower.page(None).await?;
+        let page = page(session, arn, None).await?;
         follower.known.extend(page.events.into_iter().map(|event| event.id));
         Ok(follower)
     }

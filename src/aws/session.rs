@@ -66,9 +66,19 @@ impl Session {
     /// Returns the same login for looks that must not take long: a service that does not answer soon is told of as such.
     #[must_use]
     pub(super) fn hasty(&self) -> Self {
-        let Inner { config, account, partition, region } = &*self.inner;
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(LOOK).build();
-        let config = config.clone().into_builder().timeout_config(timeouts).build();
+        self.with(self.inner.config.to_builder().timeout_config(timeouts).build())
+    }
+
+    /// Returns the same login for whoever looks again and again, and so needs no further tries of one look.
+    #[must_use]
+    pub(super) fn looking(&self) -> Self {
+        let config = self.inner.config.to_builder().retry_config(RetryConfig::disabled()).build();
+        self.with(config)
+    }
+
+    fn with(&self, config: SdkConfig) -> Self {
+        let Inner { account, partition, region, .. } = &*self.inner;
         let (account, partition, region) = (account.clone(), partition.clone(), region.clone());
         Self { inner: Arc::new(Inner { config, account, partition, region }) }
     }

@@ -4,11 +4,12 @@
 - Its alarms on metric math are refused. Here they are made, and look at the first metric only.
 - It has no elastic addresses and no NAT gateways in templates. Here they have ids, and do nothing.
 
-So the emulator is given the same template as AWS. GATEWAY_PORT, BIND_HOST and MINISTACK_HOST say where it listens, as for the
+So the emulator is given the same template as AWS. EMULATOR_FAILS is the logical id of a resource that cannot be made. GATEWAY_PORT, BIND_HOST and MINISTACK_HOST say where it listens, as for the
 program `ministack` itself.
 """
 
 import json
+import os
 import sys
 import uuid
 
@@ -53,6 +54,21 @@ provisioners._RESOURCE_HANDLERS["AWS::EC2::EIP"] = {"create": created_with("eipa
 provisioners._RESOURCE_HANDLERS["AWS::EC2::NatGateway"] = {"create": created_with("nat", "NatGatewayId"), "delete": delete}
 provisioners._rds_db_instance_attrs = database_attributes_with_secret
 provisioners._cw_metric_alarm_record = alarm_record_of_math
+
+
+
+def failing(create, failing_id):
+    def create_or_fail(logical_id, props, stack_name, *rest, **more):
+        if logical_id == failing_id:
+            raise ValueError("You have requested more instances than your current limit allows")
+        return create(logical_id, props, stack_name, *rest, **more)
+
+    return create_or_fail
+
+
+if failing_id := os.environ.get("EMULATOR_FAILS"):
+    for handler in provisioners._RESOURCE_HANDLERS.values():
+        handler["create"] = failing(handler["create"], failing_id)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -43,6 +43,15 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Reads what a program left.
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Returns the program's one JSON document, or the last of its JSON lines.
     pub(crate) fn json(&self) -> Value {
         let last = self.stdout.lines().last().unwrap_or_default();
@@ -78,7 +87,7 @@ impl TestEnv {
             .await
             .expect("running a command does not panic")
             .expect("the program can be started");
-        ran(&output)
+        Ran::of(&output)
     }
 
     /// Runs the program and expects it to succeed.
@@ -136,14 +145,6 @@ fn say(words: &str) {
 fn end(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
-}
-
-fn ran(output: &Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
 }
 
 /// Returns the path of a photo of the repository's.

@@ -1,0 +1,7 @@
+//! The target `aws`: a whole life of an environment against an emulator, and what no emulator does against answers that
+//! were written down.
+
+mod emulated;
+mod emulator;
+mod replay;
+mod replayed;

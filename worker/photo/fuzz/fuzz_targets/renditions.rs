@@ -1,0 +1,27 @@
+//! From any bytes to renditions and to what the model looks at: an error or files that decode, and nothing else.
+
+#![no_main]
+
+use decouple_contract::{Format, Renditions};
+use decouple_photo::{Wanted, inspect, make};
+use libfuzzer_sys::fuzz_target;
+
+/// Larger photos are slow to fuzz, and go the same way.
+const MOST_PIXELS: u64 = 4_000_000;
+
+fuzz_target!(|content: &[u8]| {
+    let Ok(header) = inspect(content) else { return };
+    if u64::from(header.width) * u64::from(header.height) > MOST_PIXELS {
+        return;
+    }
+    // The first byte is always part of a signature, so the length decides.
+    let format = if content.len() % 8 == 7 { Format::Webp } else { Format::Jpeg };
+    let settings = Renditions { widths: vec![300, 64], quality: 60, format, ..Renditions::default() };
+    let Ok(made) = make(content, Wanted { renditions: Some(&settings), look: true }) else { return };
+    assert!(made.look.is_some() && !made.renditions.is_empty());
+    for rendition in made.renditions {
+        assert!(rendition.width <= header.width.max(1) && rendition.width <= 300);
+        let read = inspect(&rendition.data).expect("a rendition is an image");
+        assert_eq!((read.width, read.height), (rendition.width, rendition.height));
+    }
+});

@@ -1,9 +1,14 @@
-//! Which names a request may be addressed to.
+//! Which names a request may be addressed to, and whether a web page of another site is behind it.
 //!
 //! A page in a browser can point a name of its own at this machine (DNS rebinding), and then its requests are of one origin with
 //! whatever answers. They carry that name in their Host header, and that is what gives them away.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderMap, HeaderName};
+
+/// Where a browser says how the page that caused a request is related to whom it goes to. Pages cannot set it.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The names and addresses that an endpoint answers to.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +55,12 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     }
     let name = name.to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Whether a browser sent the request for a page of another site. Keys that everybody knows keep no page out, and a form or an
+/// image needs nobody's leave to send one.
+pub(crate) fn is_from_another_site(headers: &HeaderMap) -> bool {
+    headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site")
 }
 
 fn without_port(host: &str) -> &str {

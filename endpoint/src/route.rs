@@ -13,6 +13,7 @@ use s3s::Body;
 use crate::{
     Config, Credentials, Hosts, admin, auth,
     clock::SharedClock,
+    hosts::is_from_another_site,
     s3::S3Front,
     sns::Sns,
     sqs::Sqs,
@@ -74,6 +75,10 @@ impl Services {
         }
         let (parts, body) = request.into_parts();
         match destination(&parts) {
+            // Of queues and topics, pages of other sites may only follow the links in messages. Buckets say whom they let in.
+            Destination::Sqs(_) | Destination::Sns if is_from_another_site(&parts.headers) && !is_link(&parts) => {
+                plain(StatusCode::FORBIDDEN, "pages of other sites have no access to queues and topics\n")
+            }
             Destination::S3 => self.inner.s3.answer(Request::from_parts(parts, body)).await,
             Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, &parts, body).await,
             Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, &parts, body).await,

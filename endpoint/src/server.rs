@@ -1,6 +1,6 @@
 //! The listener: connections in, orderly end.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -9,6 +9,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// More than any SDK sends; presigned URLs are the longest.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
+/// Connections at a time; others wait to be accepted. Most processes may have 1,024 files open, and the store needs some.
+const MAX_CONNECTIONS: usize = 768;
 /// A pause after a failed accept (too many open files, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -40,6 +43,7 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // Owned here, so that dropping this future drops every connection with it.
     let mut connections = JoinSet::new();
     let background = services.clone();
@@ -47,9 +51,9 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, services.clone(), graceful.watcher()));
+            accepted = accept(&listener, &free) => match accepted {
+                Ok((stream, place)) => {
+                    connections.spawn(connection(stream, place, services.clone(), graceful.watcher()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -70,7 +74,14 @@ pub(crate) async fn serve(
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| ServeError::Close(error.to_string()))
 }
 
-async fn connection(stream: TcpStream, services: Services, watcher: Watcher) {
+/// Accepts a connection once there is a place for it.
+async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(free).acquire_owned().await.map_err(io::Error::other)?;
+    Ok((listener.accept().await?.0, place))
+}
+
+/// Serves a connection to its end, and then gives its place free.
+async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, services: Services, watcher: Watcher) {
     // Answers are small and complete: waiting to fill a packet only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");

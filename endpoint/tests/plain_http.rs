@@ -117,3 +117,14 @@ async fn the_endpoint_tells_how_it_is() {
     assert!(queues[0]["oldest_seconds"].is_i64());
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn pages_of_other_sites_have_no_access_to_queues() {
+    let (_directory, endpoint) = fresh().await;
+    let form = "Action=CreateQueue&QueueName=tasks";
+    let of_a_page = signed(&endpoint, "sqs", form, SECRET_KEY).header("sec-fetch-site", "cross-site");
+    let (status, said) = answer(of_a_page).await;
+    assert_eq!(status, 403, "{said}");
+    let (status, said) = answer(signed(&endpoint, "sqs", form, SECRET_KEY).header("sec-fetch-site", "same-site")).await;
+    assert_eq!(status, 200, "{said}");
+}

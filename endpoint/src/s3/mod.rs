@@ -49,7 +49,9 @@ use cors::Asking;
 use error::Failure;
 use front::Asked;
 
-use crate::{Config, Credentials, clock::SharedClock, names::Names, route::plain, store::Store};
+use crate::{
+    Config, Credentials, clock::SharedClock, hosts::is_from_another_site, names::Names, route::plain, store::Store,
+};
 
 /// The protocol in front of the buckets.
 pub(crate) struct S3Front {
@@ -75,6 +77,10 @@ impl S3Front {
         let (response, allowed) = match self.allowed(&request).await {
             Ok(Some(preflight)) if request.method() == Method::OPTIONS => {
                 (Response::new(Body::empty()), Some(preflight))
+            }
+            Ok(allowed) if allowed.as_ref().is_none_or(HeaderMap::is_empty) && changes_for_another_site(&request) => {
+                let reason = "pages of other sites may change what the bucket's CORS configuration allows";
+                (front::refusal(Failure::AccessDenied(reason.into())), None)
             }
             Ok(allowed) => (self.serve(request).await, allowed),
             Err(failure) => (front::refusal(failure), None),
@@ -106,6 +112,11 @@ impl S3Front {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")
         })
     }
+}
+
+/// Whether a page of another site is about to change something. What it gets, its browser keeps from it without a rule of CORS.
+fn changes_for_another_site(request: &Request<Body>) -> bool {
+    is_from_another_site(request.headers()) && !request.method().is_safe()
 }
 
 /// The service behind the protocol.

@@ -22,7 +22,9 @@ use super::{
     Buckets,
     error::Failure,
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
+    kept,
     rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
+    settings::{self, Setting, to_xml},
 };
 
 /// The region that has no name in a location, and where making one's own bucket again is no error.
@@ -40,6 +42,9 @@ impl Buckets {
             Some(region) if region != FIRST_REGION && is_region(region) => region.to_owned(),
             Some(other) => return Err(Failure::InvalidLocationConstraint(other.to_owned()).into()),
         };
+        let ownership = input.object_ownership;
+        ownership.as_ref().map_or(Ok(()), kept::check_ownership)?;
+        let ownership = ownership.map(|ownership| to_xml(&kept::ownership_of(ownership))).transpose()?;
         let (name, now) = (input.bucket.clone(), self.clock.now());
         let make = move |unit: &mut Unit<'_>| match find_bucket(unit.connection(), &name)? {
             Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
@@ -47,6 +52,9 @@ impl Buckets {
             None => {
                 let sql = "INSERT INTO bucket (name, region, created_ms, tags) VALUES (?1, ?2, ?3, '{}')";
                 unit.connection().prepare_cached(sql)?.execute(params![name, region, now])?;
+                if let Some(ownership) = ownership {
+                    settings::put(unit, &existing_bucket(unit.connection(), &name)?, Setting::Ownership, &ownership)?;
+                }
                 Ok(())
             }
         };

@@ -30,7 +30,7 @@ const MAX_POLICY: usize = 20 * 1024;
 
 impl Buckets {
     /// Keeps the text of a setting.
-    async fn keep(&self, bucket: String, setting: Setting, text: String) -> Result<(), Failure> {
+    pub(super) async fn keep(&self, bucket: String, setting: Setting, text: String) -> Result<(), Failure> {
         let keep = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             Ok(settings::put(unit, &bucket, setting, &text)?)
@@ -38,7 +38,7 @@ impl Buckets {
         self.store.write(keep).await
     }
 
-    async fn forget(&self, bucket: String, setting: Setting) -> Result<(), Failure> {
+    pub(super) async fn forget(&self, bucket: String, setting: Setting) -> Result<(), Failure> {
         let forget = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             Ok(settings::remove(unit, &bucket, setting)?)
@@ -47,7 +47,7 @@ impl Buckets {
     }
 
     /// The text of a setting, where the bucket has it.
-    async fn kept(&self, bucket: String, setting: Setting) -> Result<Option<String>, Failure> {
+    pub(super) async fn kept(&self, bucket: String, setting: Setting) -> Result<Option<String>, Failure> {
         let read = move |connection: &rusqlite::Connection| {
             let bucket = existing_bucket(connection, &bucket)?;
             Ok(settings::find(connection, &bucket, setting)?)
@@ -55,7 +55,7 @@ impl Buckets {
         self.store.read(read).await
     }
 
-    async fn existing_setting(&self, bucket: String, setting: Setting) -> Result<String, Failure> {
+    pub(super) async fn existing_setting(&self, bucket: String, setting: Setting) -> Result<String, Failure> {
         let found = self.kept(bucket.clone(), setting).await?;
         found.ok_or_else(|| setting.missing(bucket))
     }

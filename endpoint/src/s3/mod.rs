@@ -4,6 +4,7 @@
 //! for what is known about an object and files for its bytes. What is not implemented answers 501 with the operation's name,
 //! which is the default of the trait.
 
+mod acl;
 mod api;
 mod attributes;
 mod buckets;
@@ -22,6 +23,7 @@ mod facts;
 mod form;
 mod front;
 mod host;
+mod kept;
 mod keys;
 mod lifecycle;
 mod listing;

@@ -10,22 +10,39 @@ use super::{error::Failure, rows::Bucket};
 /// A configuration that a bucket can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
+    Acceleration,
     Cors,
     Encryption,
     Lifecycle,
+    Logging,
+    Ownership,
     Policy,
+    PublicAccessBlock,
+    Replication,
+    RequestPayment,
     TransitionMinimum,
+    Website,
 }
+
+/// The text of a setting that every bucket begins with and that was taken away.
+pub(super) const REMOVED: &str = "";
 
 impl Setting {
     /// Its name in the database.
     fn name(self) -> &'static str {
         match self {
+            Setting::Acceleration => "acceleration",
             Setting::Cors => "cors",
             Setting::Encryption => "encryption",
             Setting::Lifecycle => "lifecycle",
+            Setting::Logging => "logging",
+            Setting::Ownership => "ownership",
             Setting::Policy => "policy",
+            Setting::PublicAccessBlock => "public-access-block",
+            Setting::Replication => "replication",
+            Setting::RequestPayment => "request-payment",
             Setting::TransitionMinimum => "transition-minimum",
+            Setting::Website => "website",
         }
     }
 
@@ -40,7 +57,18 @@ impl Setting {
             Setting::Lifecycle | Setting::TransitionMinimum => {
                 ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
             }
+            Setting::Ownership => ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
             Setting::Policy => ("NoSuchBucketPolicy", "The bucket policy does not exist"),
+            Setting::PublicAccessBlock => {
+                ("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+            }
+            Setting::Replication => {
+                ("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
+            }
+            // The others are answered empty.
+            Setting::Website | Setting::Acceleration | Setting::Logging | Setting::RequestPayment => {
+                ("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+            }
         };
         Failure::NoSuchSetting { code, message, bucket }
     }

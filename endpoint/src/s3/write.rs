@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Access control lists that say what holds here anyway.
-const MEANINGLESS_ACLS: &[&str] = &["private", "bucket-owner-full-control"];
+pub(super) const MEANINGLESS_ACLS: &[&str] = &["private", "bucket-owner-full-control"];
 
 /// The headers that an input has for an object.
 macro_rules! facts_of {

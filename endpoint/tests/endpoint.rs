@@ -1,11 +1,13 @@
 //! The endpoint over the wire, as SDKs and plain HTTP see it.
 
 mod crash;
+mod mangled;
 mod objects;
 mod plain_http;
 mod queues;
 mod s3_events;
 mod s3_forms;
+mod s3_kept;
 mod s3_requests;
 mod s3_settings;
 mod s3_uploads;

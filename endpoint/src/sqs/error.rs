@@ -55,6 +55,8 @@ pub(crate) enum SqsError {
     BatchRequestTooLong { limit: usize, size: usize },
     #[error("Too many messages of the queue {0} are in flight: delete what is done, or receive less at once.")]
     OverLimit(String),
+    #[error("{found} Actions were found, maximum allowed is {most}.")]
+    TooManyActions { found: usize, most: usize },
     #[error("{0}")]
     ResourceNotFound(String),
     #[error(transparent)]
@@ -125,6 +127,7 @@ impl From<SqsError> for Fault {
                 ("com.amazonaws.sqs#BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400)
             }
             SqsError::OverLimit(_) => ("com.amazonaws.sqs#OverLimit", "OverLimit", 400),
+            SqsError::TooManyActions { .. } => ("com.amazonaws.sqs#OverLimit", "OverLimit", 403),
             SqsError::ResourceNotFound(_) => {
                 ("com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException", 404)
             }

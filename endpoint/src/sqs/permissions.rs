@@ -18,6 +18,20 @@ const ACTIONS: &[&str] = &[
     "SendMessage",
 ];
 
+/// Operations that nobody but the owner of a queue can be allowed.
+const OWNERS: &[&str] = &[
+    "AddPermission",
+    "CreateQueue",
+    "DeleteQueue",
+    "ListQueues",
+    "ListQueueTags",
+    "RemovePermission",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+];
+const MAX_ACTIONS: usize = 7;
+
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct AddPermission {
@@ -87,14 +101,16 @@ fn check(input: &AddPermission) -> Result<(), SqsError> {
     if input.actions.is_empty() {
         return Err(SqsError::MissingParameter("Actions"));
     }
-    match input.actions.iter().find(|action| !ACTIONS.contains(&action.as_str())) {
-        Some(unknown) => Err(SqsError::invalid(
-            "ActionName",
-            format!("SQS:{unknown}"),
-            "Please refer to the appropriate WSDL for a list of valid actions. ",
-        )),
-        None => Ok(()),
+    if input.actions.len() > MAX_ACTIONS {
+        return Err(SqsError::TooManyActions { found: input.actions.len(), most: MAX_ACTIONS });
     }
+    let Some(refused) = input.actions.iter().find(|action| !ACTIONS.contains(&action.as_str())) else { return Ok(()) };
+    let reason = if OWNERS.contains(&refused.as_str()) {
+        "Only the queue owner is allowed to invoke this action."
+    } else {
+        "Please refer to the appropriate WSDL for a list of valid actions. "
+    };
+    Err(SqsError::invalid("ActionName", format!("SQS:{refused}"), reason))
 }
 
 fn parsed(policy: Option<&str>, arn: &str) -> Value {

@@ -116,12 +116,14 @@ pub(super) struct Attributes {
 }
 
 impl Sqs {
-    /// The queue that a URL names.
+    /// The name of the queue that a URL is of.
     pub(super) fn queue_of(&self, url: &str) -> Result<String, SqsError> {
         if url.is_empty() {
             return Err(SqsError::MissingParameter("QueueUrl"));
         }
-        self.names.queue_in_url(url).map(str::to_owned).ok_or_else(|| SqsError::InvalidAddress(url.to_owned()))
+        // The service takes a bare name for the queue of this account, and there are programs that rely on it.
+        let name = if url.contains(['/', ':']) { self.names.queue_in_url(url) } else { Some(url) };
+        name.map(str::to_owned).ok_or_else(|| SqsError::InvalidAddress(url.to_owned()))
     }
 
     pub(super) async fn create_queue(&self, input: CreateQueue, authority: &str) -> Result<QueueUrl, SqsError> {

@@ -38,12 +38,13 @@ pub(super) struct Tags {
 impl Sqs {
     pub(super) async fn tag_queue(&self, input: TagQueue) -> Result<(), SqsError> {
         let name = self.queue_of(&input.queue_url)?;
+        if input.tags.is_empty() {
+            return Err(SqsError::MissingParameter("Tags"));
+        }
         self.change(name, move |queue| {
             queue.tags.extend(input.tags);
             if queue.tags.len() > MAX_TAGS {
-                return Err(SqsError::InvalidValue(format!(
-                    "Too many tags added for queue: at most {MAX_TAGS} are allowed."
-                )));
+                return Err(SqsError::InvalidValue(format!("Too many tags added for queue {}.", queue.name)));
             }
             Ok(())
         })
@@ -52,6 +53,10 @@ impl Sqs {
 
     pub(super) async fn untag_queue(&self, input: UntagQueue) -> Result<(), SqsError> {
         let name = self.queue_of(&input.queue_url)?;
+        if input.tag_keys.is_empty() {
+            let reason = "Tag keys must be between 1 and 128 characters in length.";
+            return Err(SqsError::InvalidValue(reason.into()));
+        }
         self.change(name, move |queue| {
             queue.tags.retain(|key, _| !input.tag_keys.contains(key));
             Ok(())

@@ -189,13 +189,29 @@ async fn what_a_server_refuses_is_a_dead_letter() {
 
 #[tokio::test]
 async fn nothing_leaves_this_machine() {
-    let (_directory, endpoint) = fresh().await;
+    let (directory, endpoint) = fresh().await;
     let sns = endpoint.sns().await;
     let topic = topic(&sns).await;
-    for target in
-        ["http://example.com/", "http://10.0.0.1/", "http://127.0.0.1@example.com/", "https://127.0.0.1/", "x"]
+    for (protocol, target) in [
+        ("http", "http://example.com/"),
+        ("http", "http://10.0.0.1/"),
+        ("http", "http://127.0.0.1@example.com/"),
+        ("https", "https://127.0.0.1/"),
+        ("email", "a@example.com"),
+    ] {
+        let subscribed = sns.subscribe().topic_arn(&topic).protocol(protocol).endpoint(target).send().await.unwrap();
+        assert_eq!(subscribed.subscription_arn(), Some("pending confirmation"), "{target}");
+    }
+    // All of them wait for a token that is sent to nobody.
+    let attributes = sns.get_topic_attributes().topic_arn(&topic).send().await.unwrap().attributes.unwrap();
+    assert_eq!(attributes["SubscriptionsPending"], "5");
+    let database = rusqlite::Connection::open(directory.path().join("endpoint.db")).unwrap();
+    let waiting: i64 = database.query_row("SELECT count(*) FROM delivery", [], |row| row.get(0)).unwrap();
+    assert_eq!(waiting, 0);
+    for (protocol, target) in
+        [("http", "https://127.0.0.1/"), ("https", "http://127.0.0.1/"), ("http", "x"), ("email", "x")]
     {
-        let refused = sns.subscribe().topic_arn(&topic).protocol("http").endpoint(target).send().await.unwrap_err();
+        let refused = sns.subscribe().topic_arn(&topic).protocol(protocol).endpoint(target).send().await.unwrap_err();
         assert_eq!(refused.code(), Some("InvalidParameter"), "{target}");
     }
     endpoint.stop().await;

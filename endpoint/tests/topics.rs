@@ -97,8 +97,8 @@ async fn what_is_not_offered_is_refused() {
     let (_directory, endpoint) = fresh().await;
     let sns = endpoint.sns().await;
     let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
-    let web = sns.subscribe().topic_arn(&topic).protocol("https").endpoint("https://example.com");
-    let refused = web.send().await.unwrap_err().into_service_error();
+    let text = sns.subscribe().topic_arn(&topic).protocol("sms").endpoint("+15550100");
+    let refused = text.send().await.unwrap_err().into_service_error();
     assert!(refused.is_invalid_parameter_exception(), "{refused:?}");
     assert!(refused.message().unwrap().contains("sqs"), "{refused:?}");
     assert!(sns.create_topic().name("a.fifo").send().await.is_err());

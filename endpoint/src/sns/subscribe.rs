@@ -48,6 +48,7 @@ pub(super) struct SubscriptionArn {
     subscription_arn: String,
 }
 
+const HTTPS: &str = "https";
 /// What a subscription that waits is called instead of by its ARN.
 const PENDING: &str = "pending confirmation";
 
@@ -73,7 +74,8 @@ impl Sns {
                 }
                 None => insert(unit, &names, &topic, &input, &attributes)?,
             };
-            if let Some(token) = found.token.as_deref().filter(|_| found.pending) {
+            let reached = is_reached(&input.protocol, &input.endpoint);
+            if let Some(token) = found.token.as_deref().filter(|_| found.pending && reached) {
                 let confirmation = Confirmation {
                     message_id: &Uuid::new_v4().to_string(),
                     topic_arn: &names.topic_arn(&topic.name),
@@ -173,8 +175,10 @@ fn check_endpoint(names: &Names, topic: &Topic, input: &Subscribe) -> Result<(),
             Ok(())
         }
         _ if topic.is_fifo() => Err(SnsError::refused("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue")),
-        HTTP => check_server(endpoint),
-        "https" | "email" | "email-json" | "sms" | "application" | "lambda" | "firehose" => Err(SnsError::invalid(
+        HTTP | HTTPS => check_server(&input.protocol, endpoint),
+        "email" | "email-json" if endpoint.contains('@') => Ok(()),
+        "email" | "email-json" => Err(SnsError::refused("Email address")),
+        "sms" | "application" | "lambda" | "firehose" => Err(SnsError::invalid(
             "Protocol",
             format!(
                 "{} is not offered by this endpoint: subscribe a queue (sqs) or a loopback server (http)",
@@ -185,18 +189,18 @@ fn check_endpoint(names: &Names, topic: &Topic, input: &Subscribe) -> Result<(),
     }
 }
 
-/// Nothing leaves this machine: a server must be on loopback.
-fn check_server(endpoint: &str) -> Result<(), SnsError> {
+fn check_server(protocol: &str, endpoint: &str) -> Result<(), SnsError> {
     let uri: Option<http::Uri> = endpoint.parse().ok();
-    let Some(uri) = uri.filter(|uri| uri.scheme_str() == Some(HTTP)) else {
-        return Err(SnsError::refused("Endpoint must match the specified protocol"));
-    };
-    match uri.authority() {
-        // A user's name and password would come before an `@`.
-        Some(authority) if !authority.as_str().contains('@') && is_loopback(authority.as_str()) => Ok(()),
-        _ => Err(SnsError::invalid(
-            "Endpoint",
-            "this endpoint delivers to loopback addresses only, such as http://127.0.0.1:8000/",
-        )),
-    }
+    let uri = uri.filter(|uri| uri.scheme_str() == Some(protocol) && uri.authority().is_some());
+    uri.map(drop).ok_or_else(|| SnsError::refused("Endpoint must match the specified protocol"))
+}
+
+/// Whether a subscriber is sent anything. Nothing leaves this machine: to whatever is elsewhere no token is sent, so that
+/// its subscription waits for ever, as that of a server that does not answer.
+fn is_reached(protocol: &str, endpoint: &str) -> bool {
+    let uri: Option<http::Uri> = endpoint.parse().ok().filter(|_| protocol == HTTP);
+    // A user's name and password would come before an `@`.
+    uri.as_ref()
+        .and_then(http::Uri::authority)
+        .is_some_and(|authority| !authority.as_str().contains('@') && is_loopback(authority.as_str()))
 }

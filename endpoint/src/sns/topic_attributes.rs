@@ -40,10 +40,15 @@ pub(super) fn described(topic: Topic, names: &Names, (confirmed, pending): (i64,
         ("SubscriptionsDeleted", "0".to_owned()),
     ];
     let mut all: AttributeMap = computed.map(|(name, value)| (name.to_owned(), value)).into();
-    if topic.is_fifo() {
+    let fifo = topic.is_fifo();
+    if fifo {
         all.insert(CONTENT_BASED.to_owned(), "false".to_owned());
     }
     all.extend(topic.attributes);
+    if !fifo {
+        // A topic that was said to keep no order does not show that.
+        all.remove(FIFO_TOPIC);
+    }
     all
 }
 

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use super::FilterError;
 
+/// One over the smallest difference between two numbers.
+const ACCURACY: f64 = 1e5;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     Equals(Value),
@@ -201,8 +204,9 @@ impl Comparison {
     }
 }
 
-/// Numbers that were written as the same decimal are the same double.
+/// The service looks at five digits after the point, and no further.
 fn same(a: f64, b: f64) -> bool {
+    let (a, b) = ((a * ACCURACY).round(), (b * ACCURACY).round());
     a.total_cmp(&b).is_eq() || (a == 0.0 && b == 0.0)
 }
 

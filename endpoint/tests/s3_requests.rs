@@ -126,3 +126,21 @@ async fn keys_that_xml_cannot_hold_are_listed_encoded() {
     assert_eq!(rest.contents()[0].key(), Some("c%26%3C"));
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn a_look_at_a_part_says_that_it_is_one() {
+    let (_directory, endpoint) = fresh().await;
+    let s3 = with_bucket(&endpoint).await;
+    put(&s3, "key").await;
+    let minute = || PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
+    let head = || s3.head_object().bucket(BUCKET).key("key");
+    for (look, status, range) in
+        [(head(), 200, None), (head().part_number(1), 206, Some("bytes 0-6/7")), (head().part_number(2), 416, None)]
+    {
+        let request = look.presigned(minute()).await.unwrap();
+        let answer = reqwest::Client::new().head(request.uri()).send().await.unwrap();
+        let shown = answer.headers().get("content-range").map(|range| range.to_str().unwrap().to_owned());
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(shown.filter(|_| status != 416).as_deref(), range);
+    }
+}

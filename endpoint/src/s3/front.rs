@@ -37,6 +37,10 @@ impl Asked {
     pub(super) async fn finish(&self, mut response: Response<Body>) -> Response<Body> {
         let (request, host) = (request_id(), host_id());
         let details = response.headers_mut().remove(DETAILS);
+        // The crate leaves the status of an answer to HEAD as it is.
+        if self.head && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         if response.status() == StatusCode::NOT_MODIFIED || self.head && response.status().as_u16() >= 400 {
             *response.body_mut() = Body::empty();
             response.headers_mut().remove(header::CONTENT_TYPE);

@@ -159,10 +159,7 @@ impl Buckets {
         let found = self.store.read(move |connection| wanted.find(connection, "HEAD")).await?;
         let mut output = HeadObjectOutput::default();
         describe!(output, found, input.part_number, input.checksum_mode);
-        let partial = found.range.is_some() && found.stored.object.size > 0;
-        let mut response = S3Response::new(output);
-        response.status = partial.then_some(http::StatusCode::PARTIAL_CONTENT);
-        Ok(response)
+        Ok(S3Response::new(output))
     }
 
     /// Reads an object's row and opens its bytes, which belong together: where a file is gone, the object was replaced in

@@ -8,6 +8,7 @@ use s3s::{Body, S3Error};
 use super::{
     error::{Failure, message_of},
     events::{host_id, request_id},
+    host::bucket_alone,
 };
 
 /// Carries elements that the crate does not write from the operation to here; it never leaves.
@@ -19,18 +20,27 @@ const EXPECTED_SOURCE_OWNER: HeaderName = HeaderName::from_static("x-amz-source-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
+/// Settings of buckets that are answered with 204 when they are set.
+const SILENT: [&str; 2] = ["policy", "tagging"];
+
 const CODE: (&str, &str) = ("<Code>", "</Code>");
 const END: &str = "</Error>";
 
 /// What of a request its answer depends on.
 pub(super) struct Asked {
     head: bool,
+    /// Whether it sets what AWS answers with nothing at all.
+    silent: bool,
     path: String,
 }
 
 impl Asked {
     pub(super) fn new(request: &Request<Body>) -> Asked {
-        Asked { head: request.method() == Method::HEAD, path: request.uri().path().to_owned() }
+        let set = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).next();
+        let silent = request.method() == Method::PUT
+            && set.is_some_and(|(name, _)| SILENT.contains(&name.as_ref()))
+            && bucket_alone(request).is_some();
+        Asked { head: request.method() == Method::HEAD, silent, path: request.uri().path().to_owned() }
     }
 
     /// Completes an answer as AWS writes it.
@@ -40,6 +50,8 @@ impl Asked {
         // The crate leaves the status of an answer to HEAD as it is.
         if self.head && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        } else if self.silent && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         if response.status() == StatusCode::NOT_MODIFIED || self.head && response.status().as_u16() >= 400 {
             *response.body_mut() = Body::empty();
@@ -150,6 +162,21 @@ pub(super) fn element(text: &mut String, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn some_settings_of_buckets_are_answered_with_nothing() {
+        for (method, uri, status) in [
+            (Method::PUT, "/bucket?tagging", 204),
+            (Method::PUT, "/bucket?policy", 204),
+            (Method::PUT, "/bucket/key?tagging", 200),
+            (Method::PUT, "/bucket?cors", 200),
+            (Method::GET, "/bucket?tagging", 200),
+        ] {
+            let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+            let answer = Asked::new(&request).finish(Response::new(Body::empty())).await;
+            assert_eq!(answer.status().as_u16(), status, "{uri}");
+        }
+    }
 
     #[test]
     fn errors_get_their_details() {

@@ -85,13 +85,13 @@ pub(crate) async fn fill(setting: &Setting) -> Result<serde_json::Value, Failure
     Ok(serde_json::json!({"seconds": begun.elapsed().as_secs_f64()}))
 }
 
-/// Receives from the queue that was filled.
+/// Receives from the queue that was filled, and leaves every message where it is: none is hidden.
 pub(crate) async fn receive(setting: &Setting) -> Result<serde_json::Value, Failure> {
     let (client, url) = queue(setting, "full").await?;
     repeat(setting, 1, move |_| {
         let (client, url) = (client.clone(), Arc::clone(&url));
         async move {
-            let received = client.receive_message().queue_url(&*url).send().await?;
+            let received = client.receive_message().queue_url(&*url).visibility_timeout(0).send().await?;
             received.messages().first().ok_or("nothing was received")?;
             Ok(())
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
+    operation::head_object::HeadObjectError,
     primitives::ByteStream,
     types::{
         AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
@@ -194,7 +195,7 @@ pub async fn ship(session: &Session, bucket: &str, bundle: &Bundle) -> Result<bo
             return Ok(false);
         }
         Ok(_) => {}
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {}
+        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
         Err(error) => return Err(Call::new("s3", "HeadObject", &key).failed()(error)),
     }
     let body = body(&bundle.path).await?;

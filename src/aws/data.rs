@@ -2,7 +2,8 @@
 
 use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_s3::{
-    operation::list_object_versions::ListObjectVersionsOutput,
+    operation::{head_bucket::HeadBucketError, list_object_versions::ListObjectVersionsOutput},
+    primitives::DateTime,
     types::{Delete, ObjectIdentifier},
 };
 
@@ -81,7 +82,7 @@ pub async fn left_by(session: &Session, name: &str) -> Result<Option<Data>, Erro
     while let Some(found) = pages.next().await {
         let found = found.map_err(Call::new("cloudformation", "ListStacks", name).failed())?;
         if found.stack_name() == Some(name) {
-            let deleted_at = found.deletion_time().or(found.creation_time()).map_or(0, |time| time.secs());
+            let deleted_at = found.deletion_time().or(found.creation_time()).map_or(0, DateTime::secs);
             if newest.as_ref().is_none_or(|(at, _)| deleted_at > *at) {
                 newest = Some((deleted_at, found.stack_id().unwrap_or_default().to_owned()));
             }
@@ -103,7 +104,7 @@ pub async fn left_by(session: &Session, name: &str) -> Result<Option<Data>, Erro
 async fn exists(session: &Session, bucket: &str) -> Result<bool, Error> {
     match session.buckets().head_bucket().bucket(bucket).send().await {
         Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+        Err(error) if error.as_service_error().is_some_and(HeadBucketError::is_not_found) => Ok(false),
         // Names are the whole world's: it may be somebody else's by now.
         Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 403) => Ok(false),
         Err(error) => Err(Call::new("s3", "ListBucket", bucket).failed()(error)),

@@ -67,7 +67,8 @@ fn tell(parts: &[Part], reporter: &dyn Reporter) {
                 reporter.done(&name, format!("{} of {} instances in service", group.healthy, group.desired));
             }
             Detail::Group(group) => {
-                reporter.working(&name, format!("{} of {} instances in service {reason}", group.healthy, group.desired))
+                reporter
+                    .working(&name, format!("{} of {} instances in service {reason}", group.healthy, group.desired));
             }
             Detail::Balancer { targets, healthy, .. } if serves(part) => {
                 reporter.done(&name, format!("{healthy} of {targets} targets healthy"));

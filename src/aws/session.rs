@@ -106,13 +106,11 @@ impl Session {
     /// Returns the URL from which CloudFormation fetches an object. Nothing of it is signed: CloudFormation reads it as
     /// whoever calls.
     pub fn object_url(&self, bucket: &str, key: &str) -> String {
-        match self.endpoint() {
-            Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
-            None => {
-                let suffix = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-                format!("https://{bucket}.s3.{}.{suffix}/{key}", self.region())
-            }
+        if let Some(endpoint) = self.endpoint() {
+            return format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/'));
         }
+        let suffix = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("https://{bucket}.s3.{}.{suffix}/{key}", self.region())
     }
 
     pub(super) fn stacks(&self) -> aws_sdk_cloudformation::Client {

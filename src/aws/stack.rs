@@ -195,10 +195,8 @@ mod tests {
 
     #[test]
     fn every_status_of_cloudformation_has_a_state() {
-        let mut lines = String::new();
-        for status in Status::values() {
-            lines.push_str(&format!("{status:<45} {:?}\n", state(&Status::from(*status))));
-        }
-        insta::assert_snapshot!(lines);
+        let line = |status: &&str| format!("{status:<45} {:?}", state(&Status::from(*status)));
+        let lines: Vec<String> = Status::values().iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"));
     }
 }

@@ -133,7 +133,11 @@ fn parts(wanted: &Wanted<'_>, directory: &Path) -> Result<Vec<Part>, BundleError
         let file = entry.map_err(BundleError::at(directory))?.path();
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
         if file.is_file() {
-            parts.push(Part { name: name.to_owned(), executable: name == PROGRAM || name.ends_with(".so"), file });
+            parts.push(Part {
+                name: name.to_owned(),
+                executable: name == PROGRAM || file.extension().is_some_and(|extension| extension == "so"),
+                file,
+            });
         }
     }
     let own = [(PROGRAM, wanted.program), (base(MODEL), wanted.model), (base(LABELS), wanted.labels)];

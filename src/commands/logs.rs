@@ -66,7 +66,7 @@ async fn on_this_machine(
     since: Option<Timestamp>,
 ) -> Result<u8, Error> {
     if let Some(part) = &arguments.part {
-        check_part(part, known(place))?;
+        check_part(part, &known(place))?;
     }
     let mut follower = Follower::new(&place.logs(), arguments.part.as_deref());
     loop {
@@ -90,7 +90,8 @@ async fn on_aws(
     let wrong = |error| super::aws::aws_error(&error);
     let mut groups = aws::logs::groups(&stack::resources(session, &stack.arn).await.map_err(wrong)?);
     if let Some(part) = &arguments.part {
-        check_part(part, groups.iter().map(|(name, _)| name.clone()).collect())?;
+        let known: Vec<String> = groups.iter().map(|(name, _)| name.clone()).collect();
+        check_part(part, &known)?;
         groups.retain(|(name, _)| name == part);
     }
     let mut reader = aws::logs::Reader::new(session, groups, since.map_or(0, Timestamp::as_millisecond));
@@ -128,7 +129,7 @@ fn known(place: &Place) -> Vec<String> {
     known
 }
 
-fn check_part(part: &str, known: Vec<String>) -> Result<(), Error> {
+fn check_part(part: &str, known: &[String]) -> Result<(), Error> {
     if known.iter().any(|name| name == part) {
         return Ok(());
     }

@@ -43,7 +43,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8, Error> {
     let context = Context { common: cli.common, ui };
     match cli.verb {
         Verb::Validate(arguments) => validate::run(&context, &arguments),
-        Verb::Up(arguments) => up::run(&context, &arguments).await,
+        Verb::Up(arguments) => Box::pin(up::run(&context, &arguments)).await,
         Verb::Status(arguments) => status::run(&context, &arguments).await,
         Verb::Outputs(arguments) => outputs::run(&context, &arguments).await,
         Verb::Logs(arguments) => logs::run(&context, &arguments).await,

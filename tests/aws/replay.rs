@@ -68,7 +68,7 @@ async fn answer(
     asked: &Mutex<Vec<String>>,
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let form = form(&String::from_utf8_lossy(&body));
     let action = match (form.get("Action"), target) {

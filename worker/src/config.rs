@@ -24,6 +24,8 @@ pub struct Config {
     pub topic_arn: Option<String>,
     /// `sqlite:` or `postgres:` URL of the catalog. It may hold a password.
     pub catalog_url: String,
+    /// ARN of the secret that holds the catalog's login, where it is not in the URL.
+    pub catalog_secret: Option<String>,
     /// Address to serve HTTP on.
     pub listen: SocketAddr,
     /// Largest upload in bytes.
@@ -65,6 +67,7 @@ impl Config {
             queue_url: read.text(env::QUEUE_URL),
             topic_arn: read.text(env::TOPIC_ARN),
             catalog_url: read.catalog_url(),
+            catalog_secret: read.text(env::CATALOG_SECRET_ARN),
             listen: read.or(env::LISTEN, SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 127.0.0.1:8080"),
             max_upload_bytes: read.or(env::MAX_UPLOAD_BYTES, 25_000_000, "a number of bytes"),
             max_connections: read.or(env::MAX_CONNECTIONS, 1000, "a number of connections"),
@@ -134,11 +137,6 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
 
     /// The URL is not repeated in a mistake: it may hold a password.
     fn catalog_url(&mut self) -> String {
-        if self.text(env::CATALOG_SECRET_ARN).is_some() && self.text(env::CATALOG_URL).is_none() {
-            let name = env::CATALOG_SECRET_ARN;
-            self.mistakes.push(format!("{name} is not supported by this worker; set {} instead", env::CATALOG_URL));
-            return String::new();
-        }
         match self.text(env::CATALOG_URL) {
             Some(url) if ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) => url,
             Some(_) => {

@@ -42,7 +42,8 @@ pub enum RunError {
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), RunError> {
     let config = Arc::new(config);
     let sdk = aws_config::load_from_env().await;
-    let catalog = catalog::Catalog::open(&config.catalog_url).await?;
+    let secret = config.catalog_secret.as_deref().map(|arn| catalog::Secret::new(&sdk, arn, &config.catalog_url));
+    let catalog = catalog::Catalog::open(&config.catalog_url, secret).await?;
     let store = store::Store::new(&sdk, &config.bucket);
     let metrics = Arc::new(Metrics::new(config.role));
     let tagger = if config.role.tags() { Some(model::Tagger::load(&config.tagging)?) } else { None };
@@ -51,6 +52,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let outbox = Outbox::new(&sdk, &config, Arc::clone(&faults));
     let receiving = queue::Inbox::new(&sdk, &config, Arc::clone(&faults));
 
+    let kept = catalog.clone();
     let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
     let finished = CancellationToken::new();
     let work = async {
@@ -60,6 +62,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         }
         finished.cancel();
     };
-    tokio::join!(http::serve(listener, Arc::clone(&site), shutdown.clone(), finished.clone()), work);
+    tokio::join!(
+        http::serve(listener, Arc::clone(&site), shutdown.clone(), finished.clone()),
+        work,
+        kept.keep_login(&finished)
+    );
     Ok(())
 }

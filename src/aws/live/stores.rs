@@ -1,5 +1,7 @@
 //! The bucket and the catalog.
 
+use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+
 use super::unseen;
 use crate::{
     aws::{Session, error::Call},
@@ -17,7 +19,7 @@ pub(super) async fn bucket(session: &Session, bucket: &str) -> Vec<Part> {
     let found = session.buckets().head_bucket().bucket(bucket).send().await;
     vec![match found {
         Ok(_) => part(Health::Ok, None),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
+        Err(error) if error.as_service_error().is_some_and(HeadBucketError::is_not_found) => {
             part(Health::Down, Some(format!("bucket {bucket} is gone")))
         }
         // A refusal to HEAD has no body, and so no code.

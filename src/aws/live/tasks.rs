@@ -19,7 +19,7 @@ use crate::{
 /// CloudWatch has the age of the oldest task once a minute, and a little late.
 const AGES_OF_SECONDS: i64 = 300;
 
-pub(super) async fn queues(session: &Session, queues: &[(String, String, String)]) -> Vec<Part> {
+pub(super) async fn queues(session: &Session, queues: &[Named]) -> Vec<Part> {
     if queues.is_empty() {
         return Vec::new();
     }
@@ -29,9 +29,9 @@ pub(super) async fn queues(session: &Session, queues: &[(String, String, String)
         Ok(ages) => (ages, None),
         Err(error) => (BTreeMap::new(), Some(crate::error::chain(&error))),
     };
-    let part = |((name, ..), depth): (&(String, String, String), (Result<Depth, Error>, Result<Depth, Error>))| {
+    let part = |((name, ..), depths): (&Named, Depths)| {
         let oldest_seconds = ages.get(name).copied().unwrap_or(0);
-        match depth {
+        match depths {
             (Ok(depth), Ok(dead)) => {
                 let dead = dead.visible + dead.in_flight;
                 let detail = Detail::Queue { visible: depth.visible, in_flight: depth.in_flight, oldest_seconds, dead };
@@ -49,6 +49,11 @@ pub(super) async fn queues(session: &Session, queues: &[(String, String, String)
     };
     queues.iter().zip(depths).map(part).collect()
 }
+
+/// A queue by its name, its URL and that of its dead-letter queue.
+type Named = (String, String, String);
+/// How much is in a queue, and in its dead-letter queue.
+type Depths = (Result<Depth, Error>, Result<Depth, Error>);
 
 /// How much is in a queue.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,8 +77,8 @@ async fn depth(session: &Session, url: &str) -> Result<Depth, Error> {
 }
 
 /// Returns the age of each queue's oldest task in seconds, by the queue's name. One call for all.
-async fn ages(session: &Session, queues: &[(String, String, String)]) -> Result<BTreeMap<String, u64>, Error> {
-    let query = |(number, (_, url, _)): (usize, &(String, String, String))| {
+async fn ages(session: &Session, queues: &[Named]) -> Result<BTreeMap<String, u64>, Error> {
+    let query = |(number, (_, url, _)): (usize, &Named)| {
         let queue = url.rsplit('/').next().unwrap_or_default();
         let metric = Metric::builder()
             .namespace("AWS/SQS")

@@ -224,7 +224,8 @@ impl Teardown<'_> {
 fn not_gone(stack: &str, failure: &cause::Failure) -> Error {
     let mut message = format!("stack {stack} could not be deleted whole; what is left:");
     for cause in &failure.causes {
-        message.push_str(&format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason));
+        let line = format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason);
+        message.push_str(&line);
     }
     Error::new(Kind::Failed, message).hint("put it right, and go on: decouple teardown --target aws")
 }

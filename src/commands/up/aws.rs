@@ -64,7 +64,8 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
         Deployment { context, arguments, loaded, session, topology, template, text, bundle, bucket, deployed: None };
     let name = stack_name(&deployment.topology.site, &deployment.topology.environment);
     let stack = deployment.settled(&name).await?;
-    let changed = deployment.deploy(&name, stack).await?;
+    // On the heap: what goes on meanwhile (an upload, a change set) makes a large future.
+    let changed = Box::pin(deployment.deploy(&name, stack)).await?;
     deployment.finish(&name, changed).await
 }
 

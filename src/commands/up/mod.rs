@@ -68,6 +68,6 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         Target::Local => local::run(context, arguments, &loaded).await,
         Target::Aws if *foreground => Err(Error::new(Kind::Usage, "`--foreground` is for the target `local`")
             .hint("see what workers log: decouple logs --follow")),
-        Target::Aws => aws::run(context, arguments, &loaded).await,
+        Target::Aws => Box::pin(aws::run(context, arguments, &loaded)).await,
     }
 }

@@ -4,19 +4,22 @@
 //! was or as it should be. [`schema`] makes the tables, [`work`] holds what uploading, working and sweeping change,
 //! [`search`] finds.
 
+mod login;
 mod schema;
 mod search;
 mod work;
 
-use std::time::Duration;
+use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
     AnyPool, Row,
-    any::{AnyPoolOptions, AnyRow},
+    any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::record::{Image, Part};
 
+pub(crate) use login::Secret;
 pub(crate) use work::Unsent;
 
 /// A connection is waited for this long.
@@ -38,6 +41,14 @@ pub enum CatalogError {
         /// What is wrong.
         why: String,
     },
+    /// The database's login cannot be read.
+    #[error("the secret {arn} with the database's login cannot be used: {why}")]
+    Secret {
+        /// The secret.
+        arn: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A later build has changed the tables.
     #[error("the catalog is of schema version {found}, this worker knows version {known}; update the worker")]
     Version {
@@ -52,27 +63,46 @@ pub enum CatalogError {
 #[derive(Clone)]
 pub struct Catalog {
     pool: AnyPool,
+    /// Where the login is kept, if not in the URL.
+    secret: Option<Secret>,
 }
 
 impl Catalog {
-    /// Opens a catalog by its URL, and makes its tables where they are not there.
-    pub async fn open(url: &str) -> Result<Self, CatalogError> {
+    /// Opens a catalog by its URL, and makes its tables where they are not there. The login is in the URL or in the secret.
+    pub(crate) async fn open(url: &str, secret: Option<Secret>) -> Result<Self, CatalogError> {
         sqlx::any::install_default_drivers();
         let sqlite = url.starts_with("sqlite:");
+        let options = match &secret {
+            Some(secret) => secret.options().await?,
+            None => AnyConnectOptions::from_str(url)?,
+        };
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
             .after_connect(move |connection, _| Box::pin(schema::prepare(connection, sqlite)))
-            .connect(url)
+            .connect_with(options)
             .await?;
         schema::migrate(&pool, sqlite).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, secret })
     }
 
     /// Asks the database whether it is there.
     pub(crate) async fn check(&self) -> Result<(), CatalogError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        let checked = sqlx::query("SELECT 1").execute(&self.pool).await;
+        if let (Some(secret), Err(error)) = (&self.secret, &checked)
+            && login::is_refused(error)
+        {
+            secret.renew(&self.pool).await;
+        }
+        checked?;
         Ok(())
+    }
+
+    /// Sees to it that the login is one that the database takes, until `finished`.
+    pub(crate) async fn keep_login(&self, finished: &CancellationToken) {
+        if let Some(secret) = &self.secret {
+            secret.keep(&self.pool, finished).await;
+        }
     }
 }
 

@@ -84,7 +84,7 @@ mod tests {
         use sqlx::Row as _;
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", directory.path().join("catalog.db").display());
-        let catalog = Catalog::open(&url).await.unwrap();
+        let catalog = Catalog::open(&url, None).await.unwrap();
         let explain = format!("EXPLAIN QUERY PLAN {}", statement(1, false));
         let explain = sqlx::query(sqlx::AssertSqlSafe(explain)).bind(50).bind("cat").bind("cat\u{10FFFF}");
         let rows = explain.fetch_all(&catalog.pool).await.unwrap();

@@ -9,6 +9,7 @@ mod crashes;
 mod engines;
 mod faults;
 mod lifecycle;
+mod login;
 mod photos;
 mod problems;
 mod site;

@@ -43,16 +43,15 @@ impl Deployment<'_> {
             return Error::new(Kind::Failed, format!("the stack ended as {status}, and AWS does not say why"))
                 .hint("look at its events in the CloudFormation console");
         };
-        let mut message = self.words(first);
-        for cause in further.iter().take(FURTHER) {
-            message.push_str("\nafter that: ");
-            message.push_str(&self.words(cause));
+        let mut lines = vec![self.words(first)];
+        lines.extend(further.iter().take(FURTHER).map(|cause| format!("after that: {}", self.words(cause))));
+        match failure.cancelled {
+            0 => {}
+            1 => lines.push("1 other resource was cancelled because of it".to_owned()),
+            more => lines.push(format!("{more} other resources were cancelled because of it")),
         }
-        if failure.cancelled > 0 {
-            message.push_str(&format!("\n{} other resources were cancelled because of it", failure.cancelled));
-        }
-        message.push_str(&format!("\nthe stack is now {status}"));
-        let mut error = Error::new(Kind::Failed, message);
+        lines.push(format!("the stack is now {status}"));
+        let mut error = Error::new(Kind::Failed, lines.join("\n"));
         error.diagnostics.extend(self.line(first));
         if fresh {
             error.hint("put it right, and run `decouple up` again: what was made of it is removed first")
@@ -77,7 +76,8 @@ impl Deployment<'_> {
     async fn last_words(&self, mut error: Error, instance: &str) -> Error {
         match console::last_words(&self.session, instance).await {
             Ok(lines) if !lines.is_empty() => {
-                error.message.push_str(&format!("\nthe last words of {instance}:\n  {}", lines.join("\n  ")));
+                let words = format!("\nthe last words of {instance}:\n  {}", lines.join("\n  "));
+                error.message.push_str(&words);
                 error
             }
             _ => error.hint(format!(

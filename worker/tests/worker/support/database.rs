@@ -41,6 +41,10 @@ impl Database {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Whoever is not `photos` logs in with a password.
+        let rules = data.join("pg_hba.conf");
+        let trusted = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("host all app 127.0.0.1/32 scram-sha-256\n{trusted}")).unwrap();
         let port = free_port();
         let server = program("postgres", root)
             .arg("-D")
@@ -65,6 +69,24 @@ impl Database {
     async fn connect(&self) -> AnyPool {
         install_default_drivers();
         AnyPool::connect(&self.url).await.unwrap()
+    }
+
+    /// Returns the URL without its user.
+    pub(crate) fn url_without_login(&self) -> String {
+        self.url.replace("photos@", "")
+    }
+
+    /// Gives the user `app` a password, whether it is there or not, and ends its connections.
+    pub(crate) async fn set_password(&self, password: &str) {
+        let pool = self.connect().await;
+        for statement in [
+            "DO $$ BEGIN CREATE ROLE app SUPERUSER LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$".to_owned(),
+            format!("ALTER ROLE app PASSWORD '{password}'"),
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'".to_owned(),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
     }
 
     /// Makes everything that happened look as if it had been an hour ago.

@@ -103,10 +103,10 @@ fn of_tasks(stack: &Stack<'_>, group: &Group) -> Vec<Value> {
     }
     let sends = queues(Verb::SendsTo);
     if !sends.is_empty() {
-        statements.push(allow("Send", &["sqs:SendMessage"], sends));
+        statements.push(allow("Send", &["sqs:GetQueueAttributes", "sqs:SendMessage"], sends));
     }
     if stack.topology.to(&part, Verb::Publishes).next().is_some() {
-        statements.push(allow("Publish", &["sns:Publish"], reference(TOPIC)));
+        statements.push(allow("Publish", &["sns:ListSubscriptionsByTopic", "sns:Publish"], reference(TOPIC)));
     }
     statements
 }

@@ -167,7 +167,9 @@ impl fmt::Display for Changes {
                 writeln!(f, "  ~   the tags of {}", resources(tags))?;
             }
             if minor.len() > tags {
-                writeln!(f, "  ~   perhaps {} that refer to it", resources(minor.len() - tags))?;
+                let follow = minor.len() - tags;
+                let refer = if follow == 1 { "refers" } else { "refer" };
+                writeln!(f, "  ~   perhaps {} that {refer} to what changes", resources(follow))?;
             }
         }
         let words = [
@@ -290,7 +292,7 @@ mod tests {
         group/web
           ~   the WebGroup: MaxSize  (WebGroup, AWS::AutoScaling::AutoScalingGroup)
           ~   the tags of 1 resource
-          ~   perhaps 1 resource that refer to it
+          ~   perhaps 1 resource that refers to what changes
         1 to update
         ");
     }

@@ -85,7 +85,6 @@ fn doing(status: &str) -> &'static str {
         "DELETE_IN_PROGRESS" => "deleting",
         "DELETE_COMPLETE" => "deleted",
         "DELETE_SKIPPED" => "kept",
-        "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => "undoing",
         _ => "working on",
     }
 }

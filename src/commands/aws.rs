@@ -24,6 +24,11 @@ pub(super) async fn session(context: &Context) -> Result<Session, Error> {
     Ok(session)
 }
 
+/// Writes a command that can be pasted: about this environment, and no other.
+pub(super) fn command(context: &Context, verb: &str) -> String {
+    format!("decouple {verb} --env {} --target aws", context.common.env)
+}
+
 /// Returns the name of the environment's stack. The blueprint's name begins it; without one, the built-in ones'.
 pub(super) fn stack_name(context: &Context) -> Result<String, Error> {
     let name = match context.glance()?.name {
@@ -54,7 +59,7 @@ pub(super) fn missing(context: &Context, session: &Session, stack: &str) -> Erro
     let (env, region, account) = (&context.common.env, session.region(), session.account());
     let message = format!("there is no environment `{env}` (stack {stack}) in {region} of AWS account {account}");
     Error::new(Kind::NotFound, message)
-        .hint(format!("bring it up: decouple up --env {env} --target aws"))
+        .hint(format!("bring it up: {}", command(context, "up")))
         .hint("see what there is: decouple list --target aws")
 }
 
@@ -76,9 +81,8 @@ pub(super) fn aws_error(error: &aws::Error) -> Error {
 
 /// The second Ctrl-C, or a SIGTERM that cannot be waited for any longer: what goes on without us.
 pub(super) fn left(context: &Context, what: &str) -> Error {
-    let env = &context.common.env;
     Error::new(Kind::Cancelled, format!("left; on AWS {what} goes on"))
-        .hint(format!("see how it is: decouple status --env {env} --target aws"))
+        .hint(format!("see how it is: {}", command(context, "status")))
 }
 
 /// Longest that a program which sent SIGTERM is kept waiting. Many kill after seven seconds.

@@ -1,4 +1,4 @@
-//! Clients of the three services that both targets speak: SQS, SNS and S3.
+//! Clients of the three services that the local target makes its parts through: SQS, SNS and S3. On AWS, CloudFormation does.
 //!
 //! Thin adapters over the AWS SDK that say what we need ("this queue should exist"), not what the SDK offers. Each takes
 //! its client from [`Clients`] and knows nothing of topologies, processes or stacks. Every operation may be repeated.

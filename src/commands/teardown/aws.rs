@@ -16,7 +16,7 @@ use crate::{
     cloudformation::TAG_EXPIRES,
     commands::{
         Context,
-        aws::{aws_error, left, missing, session, stack_name, time_to_leave},
+        aws::{aws_error, command, left, missing, session, stack_name, time_to_leave},
         signals,
     },
     error::{Error, Kind},
@@ -157,7 +157,7 @@ impl Teardown<'_> {
                     self.context.ui.note("a deletion cannot be cancelled; it goes on (again to leave at once)");
                     tokio::select! {
                         ended = operation.ended() => ended.map_err(|error| aws_error(&error))?,
-                        () = time_to_leave(signal) => return Err(left(self.context, "the teardown").hint("finish it: decouple teardown --target aws")),
+                        () = time_to_leave(signal) => return Err(left(self.context, "the teardown").hint(format!("finish it: {}", command(self.context, "teardown")))),
                     }
                 }
             };
@@ -167,9 +167,19 @@ impl Teardown<'_> {
             tries += 1;
             if tries == 2 {
                 let failure = cause::of(&ended.events, &[]);
-                return Err(not_gone(&self.name, &failure));
+                return Err(self.not_gone(&failure));
             }
         }
+    }
+
+    fn not_gone(&self, failure: &cause::Failure) -> Error {
+        let mut message = format!("stack {} could not be deleted whole; what is left:", self.name);
+        for cause in &failure.causes {
+            let line = format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason);
+            message.push_str(&line);
+        }
+        let again = command(self.context, "teardown");
+        Error::new(Kind::Failed, message).hint(format!("put it right, and go on: {again}"))
     }
 
     /// In people's words, as far as the deployed template can be read.
@@ -219,15 +229,6 @@ impl Teardown<'_> {
         }
         Ok(done)
     }
-}
-
-fn not_gone(stack: &str, failure: &cause::Failure) -> Error {
-    let mut message = format!("stack {stack} could not be deleted whole; what is left:");
-    for cause in &failure.causes {
-        let line = format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason);
-        message.push_str(&line);
-    }
-    Error::new(Kind::Failed, message).hint("put it right, and go on: decouple teardown --target aws")
 }
 
 /// One digit more than whole GB says enough.

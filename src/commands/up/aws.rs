@@ -23,7 +23,7 @@ use crate::{
     },
     commands::{
         Context,
-        aws::{aws_error, bundle, left, session, time_to_leave},
+        aws::{aws_error, bundle, command, left, session, time_to_leave},
         signals,
     },
     error::{Error, Kind},
@@ -221,7 +221,7 @@ impl Deployment<'_> {
                 }
                 Ok(Ended { state: State::Ready, .. }) => Error::new(Kind::Cancelled, "cancelled; the change is undone"),
                 Ok(ended) => Error::new(Kind::Failed, format!("cancelled, and left the stack {}", ended.status))
-                    .hint("go on from there: decouple up --target aws"),
+                    .hint(format!("go on from there: {}", command(self.context, "up"))),
                 Err(error) => aws_error(&error),
             },
             () = time_to_leave(signal) => left(self.context, what),
@@ -274,13 +274,14 @@ impl Deployment<'_> {
             waited = ready::wait(&self.session, stack, progress.as_ref()) => waited,
             () = signals::interrupted() => {
                 return Err(Error::new(Kind::Cancelled, "left before the site was ready; the stack is made")
-                    .hint("see how it is: decouple status --target aws"));
+                    .hint(format!("see how it is: {}", command(self.context, "status"))));
             }
         };
         waited.map_err(|error| match &error {
             NotReady::Aws(error) => aws_error(error),
             NotReady::TimedOut(_) => Error::new(Kind::TimedOut, error.to_string())
-                .hint("see why: decouple status --target aws, and decouple logs --target aws")
+                .hint(format!("see why: {}", command(self.context, "status")))
+                .hint(format!("and what workers say: {}", command(self.context, "logs")))
                 .hint("end without waiting: --no-wait"),
         })
     }

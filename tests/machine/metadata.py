@@ -1,5 +1,6 @@
 """EC2's metadata service, as far as an instance of ours asks it, and in its second version alone: without a token nobody is answered."""
 
+import contextlib
 import http.server
 import json
 import threading
@@ -51,6 +52,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Nobody reads it."""
+
+
+@contextlib.contextmanager
+def announced(path, text):
+    """Says something else for a while."""
+    path = f"/latest/meta-data/{path}"
+    before = ANSWERS.get(path)
+    ANSWERS[path] = text
+    try:
+        yield
+    finally:
+        ANSWERS[path] = before
 
 
 def start():

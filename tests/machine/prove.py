@@ -245,9 +245,16 @@ def a_photo(case, files):
     for rendition in renditions:
         status, content = answers(f"http://{WEB}{rendition['url']}")
         holds(f"{rendition} is there", (status, len(content)) == (200, rendition["bytes"]), status)
-    case.machine.shut_down()
+    terminates(case)
     log = case.machine.read("/var/log/decouple/worker.log")
     holds("it finished before the machine went down", '"stopped"' in log.splitlines()[-1], log)
+
+
+def terminates(case):
+    """Auto Scaling announces the end of the instance; the worker has it go on with that, and ends with the system."""
+    with metadata.announced("autoscaling/target-lifecycle-state", "Terminated"):
+        until("the hook to be completed", lambda: "hook is completed" in case.machine.read("/var/log/decouple/worker.log"))
+    case.machine.shut_down()
 
 
 def told_why(case, reason):

@@ -40,6 +40,17 @@ pub struct Config {
     pub renditions: Renditions,
     /// How photos are tagged.
     pub tagging: Tagging,
+    /// What waits for a terminating instance to finish, on AWS.
+    pub termination_hook: Option<TerminationHook>,
+}
+
+/// A hook of an Auto Scaling group on which its terminating instances wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminationHook {
+    /// Name of the group.
+    pub group: String,
+    /// Name of the hook.
+    pub name: String,
 }
 
 /// The catalog's URL may hold a password, and debug output ends in logs.
@@ -75,6 +86,7 @@ impl Config {
             visibility: read.seconds(env::VISIBILITY_SECONDS, 120).min(LONGEST_LEASE),
             renditions: read.json(env::RENDITIONS),
             tagging: read.json(env::TAGGING),
+            termination_hook: read.termination_hook(),
         };
         if let Some(role) = role {
             read.check_destination(role, &config);
@@ -150,6 +162,22 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
         }
     }
 
+    fn termination_hook(&mut self) -> Option<TerminationHook> {
+        match (self.text(env::AUTO_SCALING_GROUP), self.text(env::TERMINATION_HOOK)) {
+            (Some(group), Some(name)) => Some(TerminationHook { group, name }),
+            (None, None) => None,
+            (group, _) => {
+                let (set, missing) = if group.is_some() {
+                    (env::AUTO_SCALING_GROUP, env::TERMINATION_HOOK)
+                } else {
+                    (env::TERMINATION_HOOK, env::AUTO_SCALING_GROUP)
+                };
+                self.mistakes.push(format!("{missing} is not set, but {set} is: a hook is one of a group"));
+                None
+            }
+        }
+    }
+
     fn check_destination(&mut self, role: Role, config: &Config) {
         if role.consumes() && config.queue_url.is_none() {
             self.mistakes.push(format!("{} is not set; role `{role}` receives from it", env::QUEUE_URL));
@@ -180,6 +208,7 @@ mod tests {
             (env::LISTEN, "8080"),
             (env::JOB_TIMEOUT_SECONDS, "0"),
             (env::RENDITIONS, "{\"widths\":"),
+            (env::TERMINATION_HOOK, "drain"),
         ])
         .unwrap_err();
         insta::assert_snapshot!(error, @r"
@@ -190,6 +219,7 @@ mod tests {
         DECOUPLE_LISTEN is `8080`, which is not an address such as 127.0.0.1:8080
         DECOUPLE_JOB_TIMEOUT_SECONDS is 0; it is a number of seconds from 1 on
         DECOUPLE_RENDITIONS is not the JSON that it should be: EOF while parsing a value at line 1 column 10
+        DECOUPLE_AUTO_SCALING_GROUP is not set, but DECOUPLE_TERMINATION_HOOK is: a hook is one of a group
         ");
     }
 

@@ -17,6 +17,7 @@ mod record;
 mod site;
 mod store;
 mod sweep;
+mod termination;
 mod trace;
 
 use std::sync::Arc;
@@ -25,7 +26,15 @@ pub use decouple_photo::{self as photo, model};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{config::Config, faults::Faults, jobs::Jobs, metrics::Metrics, outbox::Outbox, site::Site};
+use self::{
+    config::Config,
+    faults::Faults,
+    jobs::Jobs,
+    metrics::Metrics,
+    outbox::Outbox,
+    site::Site,
+    termination::{Signals, Termination},
+};
 
 /// The worker cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -51,21 +60,38 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let faults = Arc::new(Faults::default());
     let outbox = Outbox::new(&sdk, &config, Arc::clone(&faults));
     let receiving = queue::Inbox::new(&sdk, &config, Arc::clone(&faults));
+    let termination = Termination::new(&sdk, &config);
 
     let kept = catalog.clone();
     let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
-    let finished = CancellationToken::new();
+    let signals = Signals {
+        draining: shutdown.child_token(),
+        drained: CancellationToken::new(),
+        finished: CancellationToken::new(),
+    };
     let work = async {
-        match receiving {
-            Some(inbox) => consumer::run(inbox, Arc::clone(&site), shutdown.clone()).await,
-            None => sweep::run(Arc::clone(&site), shutdown.clone()).await,
+        if let Some(inbox) = receiving {
+            consumer::run(inbox, Arc::clone(&site), signals.draining.clone()).await;
+            signals.drained.cancel();
+            // One that is told early to receive nothing more still says how it is.
+            shutdown.cancelled().await;
+        } else {
+            signals.drained.cancel();
+            sweep::run(Arc::clone(&site), shutdown.clone()).await;
         }
-        finished.cancel();
+        signals.finished.cancel();
+    };
+    let instance = async {
+        if let Some(termination) = termination {
+            // On the heap: calls to AWS make large futures, and few instances ever make these.
+            Box::pin(termination.watch(signals.clone())).await;
+        }
     };
     tokio::join!(
-        http::serve(listener, Arc::clone(&site), shutdown.clone(), finished.clone()),
+        http::serve(listener, Arc::clone(&site), shutdown.clone(), signals.finished.clone()),
         work,
-        kept.keep_login(&finished)
+        instance,
+        kept.keep_login(&signals.finished)
     );
     Ok(())
 }

@@ -33,16 +33,16 @@ const WORKING: usize = 2;
 const HELD: usize = 4;
 
 /// Receives and works until it is told to stop; then finishes what it has begun and gives back what it has not.
-pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, shutdown: CancellationToken) {
+pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationToken) {
     let inbox = Arc::new(inbox);
     let (done, deleting) = Done::start(Arc::clone(&inbox));
     let working = Arc::new(Semaphore::new(cores() * WORKING));
-    let consumer = Arc::new(Consumer { inbox, site, working, done, shutdown });
+    let consumer = Arc::new(Consumer { inbox, site, working, done, draining });
     let held = Arc::new(Semaphore::new(cores() * HELD));
     let messages = TaskTracker::new();
     loop {
         let received = tokio::select! {
-            () = consumer.shutdown.cancelled() => break,
+            () = consumer.draining.cancelled() => break,
             received = consumer.receive(&held) => received,
         };
         for (message, place) in received {
@@ -64,7 +64,7 @@ struct Consumer {
     site: Arc<Site>,
     working: Arc<Semaphore>,
     done: Done,
-    shutdown: CancellationToken,
+    draining: CancellationToken,
 }
 
 impl Consumer {
@@ -112,7 +112,7 @@ impl Consumer {
     async fn work(&self, message: &Received) -> Outcome {
         let permit = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => None,
+            () = self.draining.cancelled() => None,
             permit = self.working.acquire() => permit.ok(),
         };
         let Some(_permit) = permit else { return Outcome::Later(Duration::ZERO) };

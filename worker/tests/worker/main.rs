@@ -15,5 +15,6 @@ mod problems;
 mod site;
 mod stages;
 mod support;
+mod termination;
 mod traces;
 mod uploads;

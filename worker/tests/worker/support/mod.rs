@@ -14,7 +14,7 @@ pub(crate) use client::{Client, id};
 pub(crate) use cloud::{Cloud, Queue};
 pub(crate) use database::Database;
 pub(crate) use proxy::{Deed, Operation, Proxy};
-pub(crate) use worker::{Worker, lines, stopped_by_its_environment};
+pub(crate) use worker::{Builder, Worker, lines, stopped_by_its_environment};
 
 /// How long anything may take before a test gives up on it. The sweep acts after ten seconds, and machines are busy.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);

@@ -1,0 +1,166 @@
+//! What a worker does when its instance is about to end, as the metadata service and Auto Scaling of AWS announce it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use tokio::net::TcpListener;
+
+use crate::support::{Builder, Cloud, Database, Worker, eventually, photo};
+
+const TARGET_STATE: &str = "autoscaling/target-lifecycle-state";
+const TOKEN: &str = "a-session-of-the-second-version";
+
+/// An instance as AWS shows it from within, and the Auto Scaling service that waits for it.
+#[derive(Clone, Default)]
+struct Aws {
+    metadata: Arc<Mutex<HashMap<&'static str, &'static str>>>,
+    completed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Aws {
+    /// Starts it, and returns what it shows and its URL.
+    async fn start() -> (Self, String) {
+        let aws = Self::default();
+        aws.announce(TARGET_STATE, "InService");
+        let router = Router::new()
+            .route("/latest/api/token", put(token))
+            .route("/latest/meta-data/{*path}", get(metadata))
+            .route("/", post(complete))
+            .with_state(aws.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (aws, url)
+    }
+
+    fn announce(&self, path: &'static str, value: &'static str) {
+        self.metadata.lock().unwrap().insert(path, value);
+    }
+
+    /// What Auto Scaling was asked to complete.
+    fn calls(&self) -> Vec<String> {
+        self.completed.lock().unwrap().clone()
+    }
+}
+
+async fn token() -> Response {
+    ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], TOKEN).into_response()
+}
+
+async fn metadata(State(aws): State<Aws>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    if headers.get("x-aws-ec2-metadata-token").is_none_or(|token| token != TOKEN) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    match aws.metadata.lock().unwrap().get(path.as_str()) {
+        Some(value) => (*value).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Auto Scaling, whose instance begins to wait on its hook a little after it is said to terminate.
+async fn complete(State(aws): State<Aws>, body: String) -> Response {
+    let mut calls = aws.completed.lock().unwrap();
+    calls.push(body);
+    if calls.len() == 1 {
+        let refused = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>\
+            <Message>No active Lifecycle Action found with instance ID i-0</Message></Error></ErrorResponse>";
+        return (StatusCode::BAD_REQUEST, refused).into_response();
+    }
+    "<CompleteLifecycleActionResponse><CompleteLifecycleActionResult/></CompleteLifecycleActionResponse>"
+        .into_response()
+}
+
+fn on_instance(worker: Builder, url: &str) -> Builder {
+    worker
+        .env("DECOUPLE_INSTANCE", "i-0")
+        .env("DECOUPLE_AUTO_SCALING_GROUP", "site-dev-group")
+        .env("DECOUPLE_TERMINATION_HOOK", "drain")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        .env("AWS_ENDPOINT_URL_AUTO_SCALING", url)
+}
+
+/// Waits until the hook is completed, and checks what was said of it.
+async fn completed(aws: &Aws, worker: &Worker) {
+    eventually("the hook is completed", async || {
+        worker.log().contains("the termination hook is completed").then_some(())
+    })
+    .await;
+    let calls = aws.calls();
+    assert_eq!(calls.len(), 2, "it is asked again until the instance waits, and then no more: {calls:?}");
+    for said in [
+        "Action=CompleteLifecycleAction",
+        "AutoScalingGroupName=site-dev-group",
+        "LifecycleHookName=drain",
+        "InstanceId=i-0",
+        "LifecycleActionResult=CONTINUE",
+    ] {
+        assert!(calls[1].contains(said), "{said} in {}", calls[1]);
+    }
+}
+
+/// Interrupts a consumer in the middle of its work by what the metadata show.
+async fn stops_receiving_and_gives_back(path: &'static str, notice: &'static str) {
+    const PHOTOS: u32 = 24;
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    for _ in 0..PHOTOS {
+        web.client().accepted(photo("galaxies.jpg")).await;
+    }
+    let (aws, url) = Aws::start().await;
+    let process = Worker::of("process", &cloud, &database).env("DECOUPLE_QUEUE_URL", &queue.url);
+    let mut process = on_instance(process, &url).start().await;
+    aws.announce(path, notice);
+    eventually("it holds nothing more", async || process.log().contains("nothing is held any more").then_some(()))
+        .await;
+    assert_eq!(queue.in_flight().await, 0, "every task is done or given back");
+    let left = queue.visible().await;
+    queue.send("not for this one").await;
+    // It answers until the system ends it, and tells nobody that it is done with before it is asked to end.
+    assert_eq!(process.client().get("/healthz").await.status(), 200);
+    assert!(process.runs());
+    if path != TARGET_STATE {
+        assert_eq!(aws.calls(), Vec::<String>::new());
+        aws.announce(TARGET_STATE, "Terminated");
+    }
+    completed(&aws, &process).await;
+    assert_eq!(queue.visible().await, left + 1, "nothing more is received");
+    let (status, _) = process.stop().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_spot_instance_gives_back_what_it_holds() {
+    let action = r#"{"action": "terminate", "time": "2026-11-26T14:22:00Z"}"#;
+    stops_receiving_and_gives_back("spot/instance-action", action).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spot_instance_that_is_to_be_replaced_gives_back_what_it_holds() {
+    let notice = r#"{"noticeTime": "2026-11-26T14:20:00Z"}"#;
+    stops_receiving_and_gives_back("events/recommendations/rebalance", notice).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_shrinks_waits_for_no_time_out() {
+    stops_receiving_and_gives_back(TARGET_STATE, "Terminated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_serves_goes_on_until_the_system_ends_it() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let (aws, url) = Aws::start().await;
+    let worker = on_instance(Worker::of("all", &cloud, &database), &url).start().await;
+    aws.announce(TARGET_STATE, "Terminated");
+    completed(&aws, &worker).await;
+    worker.client().accepted(photo("cat.png")).await;
+}

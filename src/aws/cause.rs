@@ -20,16 +20,12 @@ pub struct Cause {
     pub kind: String,
     /// What AWS says.
     pub reason: String,
-    /// The instance that said so, where it was one.
-    pub instance: Option<String>,
 }
 
 /// Looks for the causes in what happened, oldest first, and in what CloudFormation sums up as failed.
 pub fn of(events: &[StackEvent], summed_up: &[FailedEvent]) -> Failure {
     let mut failure = Failure::default();
-    let mut signal = None;
     for event in events {
-        signal = instance_that_failed(event).or(signal);
         if !event.status.ends_with("_FAILED") || event.is_of_the_stack() {
             continue;
         }
@@ -41,7 +37,6 @@ pub fn of(events: &[StackEvent], summed_up: &[FailedEvent]) -> Failure {
             logical_id: event.logical_id.clone(),
             kind: event.kind.clone(),
             reason: event.reason.clone(),
-            instance: signal.clone().filter(|_| waits_for_signals(&event.kind)),
         });
     }
     for event in summed_up.iter().filter(|event| !is_consequence(&event.reason)) {
@@ -49,7 +44,7 @@ pub fn of(events: &[StackEvent], summed_up: &[FailedEvent]) -> Failure {
             Some(path) => format!("{} (at {path})", event.reason),
             None => event.reason.clone(),
         };
-        failure.add(Cause { logical_id: event.logical_id.clone(), kind: event.kind.clone(), reason, instance: None });
+        failure.add(Cause { logical_id: event.logical_id.clone(), kind: event.kind.clone(), reason });
     }
     if failure.causes.is_empty() {
         failure.causes.extend(words_of_the_stack(events));
@@ -72,12 +67,8 @@ fn is_consequence(reason: &str) -> bool {
     reason.is_empty() || WORDS.iter().any(|words| reason.contains(words))
 }
 
-fn waits_for_signals(kind: &str) -> bool {
-    kind == "AWS::AutoScaling::AutoScalingGroup"
-}
-
 /// An instance that did not become healthy signals that by its id.
-fn instance_that_failed(event: &StackEvent) -> Option<String> {
+pub(super) fn instance_that_failed(event: &StackEvent) -> Option<String> {
     let id = event.reason.strip_prefix("Received FAILURE signal with UniqueId ")?;
     Some(id.trim().to_owned()).filter(|id| id.starts_with("i-"))
 }
@@ -91,12 +82,7 @@ fn words_of_the_stack(events: &[StackEvent]) -> Option<Cause> {
             && event.reason != "User Initiated"
     };
     let event = events.iter().find(told)?;
-    Some(Cause {
-        logical_id: event.logical_id.clone(),
-        kind: event.kind.clone(),
-        reason: event.reason.clone(),
-        instance: None,
-    })
+    Some(Cause { logical_id: event.logical_id.clone(), kind: event.kind.clone(), reason: event.reason.clone() })
 }
 
 #[cfg(test)]
@@ -131,13 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn a_group_names_the_instance_that_did_not_become_healthy() {
+    fn an_instance_that_did_not_become_healthy_is_named() {
         let kind = "AWS::AutoScaling::AutoScalingGroup";
-        let events = [
-            event("WebGroup", kind, "CREATE_IN_PROGRESS", "Received FAILURE signal with UniqueId i-0abc"),
-            event("WebGroup", kind, "CREATE_FAILED", "Received 1 FAILURE signal(s) out of 2."),
-        ];
-        assert_eq!(of(&events, &[]).causes[0].instance.as_deref(), Some("i-0abc"));
+        let told = |reason| instance_that_failed(&event("WebGroup", kind, "CREATE_IN_PROGRESS", reason));
+        assert_eq!(told("Received FAILURE signal with UniqueId i-0abc").as_deref(), Some("i-0abc"));
+        assert_eq!(told("Received SUCCESS signal with UniqueId i-0abc"), None);
+        assert_eq!(told("Received FAILURE signal with UniqueId by-hand"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     changes::Changes,
     error::Call,
     events::{self, Follower, StackEvent},
+    last_words::LastWords,
     progress::Progress,
     stack::State,
 };
@@ -27,6 +28,8 @@ pub struct Ended {
     pub status: String,
     /// Everything that happened, oldest first.
     pub events: Vec<StackEvent>,
+    /// What the first instance said that did not become healthy, if there was one and it could be read.
+    pub last_words: Option<LastWords>,
 }
 
 /// An operation that goes on.
@@ -37,6 +40,8 @@ pub struct Operation<'a> {
     progress: Progress,
     reporter: &'a dyn Reporter,
     events: Vec<StackEvent>,
+    last_words: Option<LastWords>,
+    end: Option<State>,
 }
 
 impl<'a> Operation<'a> {
@@ -49,13 +54,29 @@ impl<'a> Operation<'a> {
     ) -> Result<Self, Error> {
         let follower = Follower::from_now(session, arn).await?;
         let progress = Progress::of(changes);
-        Ok(Self { session, arn: arn.to_owned(), follower, progress, reporter, events: Vec::new() })
+        Ok(Self {
+            session,
+            arn: arn.to_owned(),
+            follower,
+            progress,
+            reporter,
+            events: Vec::new(),
+            last_words: None,
+            end: None,
+        })
     }
 
     /// Tells what happens until it ends. May be dropped at any await, and called again.
     pub async fn ended(&mut self) -> Result<Ended, Error> {
         let began = Instant::now();
         loop {
+            self.listen().await;
+            if let Some(state) = self.end.take() {
+                let (events, last_words) = (std::mem::take(&mut self.events), self.last_words.take());
+                let own = events.iter().rev().find(|event| event.is_of_the_stack());
+                let status = own.map(|event| event.status.clone()).unwrap_or_default();
+                return Ok(Ended { state, status, events, last_words });
+            }
             let next = tokio::time::timeout(SILENCE, self.follower.next()).await;
             let Ok(next) = next else {
                 self.tell_what_is_open(began.elapsed());
@@ -65,13 +86,20 @@ impl<'a> Operation<'a> {
             for event in &events {
                 self.progress.take(event, self.reporter);
             }
-            let status = events.iter().rev().find(|event| event.is_of_the_stack()).map(|event| event.status.clone());
             self.events.extend(events);
-            if let Some(state) = end {
-                let events = std::mem::take(&mut self.events);
-                return Ok(Ended { state, status: status.unwrap_or_default(), events });
-            }
+            self.end = end;
         }
+    }
+
+    /// Reads what an instance said as soon as it has signalled that it failed: a rollback takes it away, and its log.
+    async fn listen(&mut self) {
+        if self.last_words.is_some() {
+            return;
+        }
+        let Some(instance) = self.events.iter().find_map(cause::instance_that_failed) else { return };
+        let heard = LastWords::of(self.session, &self.arn, &instance).await;
+        // What cannot be read is not asked for again and again.
+        self.last_words = Some(heard.unwrap_or(LastWords { instance, lines: Vec::new() }));
     }
 
     fn tell_what_is_open(&self, for_so_long: Duration) {

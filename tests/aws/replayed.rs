@@ -1,7 +1,13 @@
 //! What no emulator does: logins that are missing or old, refusals, throttling, stacks that are stuck, instances that do not
 //! become healthy, and Ctrl-C.
 
-use std::process::{Command, Stdio};
+use std::{
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
     emulator::Account,
@@ -42,6 +48,7 @@ fn event(id: u32, logical_id: &str, kind: &str, status: &str, reason: &str) -> S
 }
 
 const STACK: &str = "AWS::CloudFormation::Stack";
+const SIGNAL: &str = "Received FAILURE signal with UniqueId i-0abc";
 const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// Events, the oldest first, as AWS gives them: the newest first.
@@ -204,12 +211,7 @@ async fn an_instance_that_does_not_become_healthy_says_why() {
     env.write("decouple.yaml", "target: aws\nstage: elb\ngroups:\n  all:\n    job_timeout: 90s\n");
     let replay = Replay::start(|action, before| match (action, before) {
         ("DescribeStackEvents", 0) => Some(events(&[])),
-        ("DescribeStackEvents", _) => Some(events(&[
-            event(1, "AllGroup", GROUP, "CREATE_IN_PROGRESS", "Received FAILURE signal with UniqueId i-0abc"),
-            event(2, "AllGroup", GROUP, "CREATE_FAILED", "Received 1 FAILURE signal(s) out of 2."),
-            event(3, "AllIdleAlarm", "AWS::CloudWatch::Alarm", "CREATE_FAILED", "Resource creation cancelled"),
-            event(4, "photos-dev", STACK, "ROLLBACK_COMPLETE", ""),
-        ])),
+        ("DescribeStackEvents", _) => Some(an_instance_fails()),
         ("GetConsoleOutput", _) => {
             // In base64: "boot\ndecouple: FAILED: the worker ended 20 times\n"
             let words = "Ym9vdApkZWNvdXBsZTogRkFJTEVEOiB0aGUgd29ya2VyIGVuZGVkIDIwIHRpbWVzCg==";
@@ -227,6 +229,51 @@ async fn an_instance_that_does_not_become_healthy_says_why() {
     insta::assert_snapshot!("an_instance_says_why", without_times(&told));
 }
 
+/// A group that is rolled back since one of its instances signalled failure.
+fn an_instance_fails() -> Answer {
+    events(&[
+        event(1, "AllGroup", GROUP, "CREATE_IN_PROGRESS", SIGNAL),
+        event(2, "AllGroup", GROUP, "CREATE_FAILED", "Received 1 FAILURE signal(s) out of 2."),
+        event(3, "AllIdleAlarm", "AWS::CloudWatch::Alarm", "CREATE_FAILED", "Resource creation cancelled"),
+        event(4, "photos-dev", STACK, "ROLLBACK_COMPLETE", ""),
+    ])
+}
+
+#[tokio::test]
+async fn an_instances_log_is_read_before_the_rollback_removes_it() {
+    let env = env();
+    let over = Arc::new(AtomicBool::new(false));
+    let replay = Replay::start(move |action, before| match (action, before) {
+        ("DescribeStackEvents", 0) => Some(events(&[])),
+        ("DescribeStackEvents", 1) => Some(events(&[event(1, "AllGroup", GROUP, "CREATE_IN_PROGRESS", SIGNAL)])),
+        ("DescribeStackEvents", _) => {
+            over.store(true, Ordering::SeqCst);
+            Some(an_instance_fails())
+        }
+        ("ListStackResources", _) => {
+            let resource = "<LogicalResourceId>AllLogs</LogicalResourceId><PhysicalResourceId>/decouple/photos/dev/all\
+                </PhysicalResourceId><ResourceType>AWS::Logs::LogGroup</ResourceType>";
+            Some(result(
+                action,
+                &format!("<StackResourceSummaries><member>{resource}</member></StackResourceSummaries>"),
+            ))
+        }
+        ("FilterLogEvents", _) if over.load(Ordering::SeqCst) => {
+            Some((400, r#"{"__type":"ResourceNotFoundException","message":"no such log group"}"#.to_owned()))
+        }
+        ("FilterLogEvents", _) => {
+            let message = "FAILED: the worker ended 20 times; its last words: no database";
+            Some((200, format!(r#"{{"events":[{{"eventId":"1","message":"{message}"}}]}}"#)))
+        }
+        _ => change_set(action),
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(UP).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let told = "the last words of i-0abc:\n  FAILED: the worker ended 20 times; its last words: no database\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+}
+
 /// Leaves out the seconds that progress lines begin with.
 fn without_times(text: &str) -> String {
     let line = |line: &str| line.split_once(" s  ").map_or(line, |(_, rest)| rest).trim_end().to_owned();
@@ -236,14 +283,14 @@ fn without_times(text: &str) -> String {
 #[tokio::test]
 async fn ctrl_c_deletes_what_was_being_created() {
     let env = env();
-    let deleted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let gone = std::sync::Arc::clone(&deleted);
+    let deleted = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&deleted);
     let replay = Replay::start(move |action, _| match action {
         "DeleteStack" => {
-            gone.store(true, std::sync::atomic::Ordering::SeqCst);
+            gone.store(true, Ordering::SeqCst);
             None
         }
-        "DescribeStackEvents" if gone.load(std::sync::atomic::Ordering::SeqCst) => {
+        "DescribeStackEvents" if gone.load(Ordering::SeqCst) => {
             Some(events(&[event(1, "photos-dev", STACK, "DELETE_COMPLETE", "")]))
         }
         "DescribeStackEvents" => Some(events(&[])),
@@ -260,6 +307,6 @@ async fn ctrl_c_deletes_what_was_being_created() {
     let output = tokio::task::spawn_blocking(move || running.wait_with_output()).await.expect("waiting does not panic");
     let ran = Ran::of(&output.expect("the program ends"));
     assert_eq!(ran.code, 8, "{ran:?}");
-    assert!(deleted.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(deleted.load(Ordering::SeqCst));
     assert!(ran.stderr.contains("what was created is deleted again"), "{}", ran.stderr);
 }

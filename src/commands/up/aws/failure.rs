@@ -6,8 +6,8 @@ use crate::{
     aws::{
         cause::{Cause, Failure},
         changes::Words,
-        console,
         events::FailedEvent,
+        last_words::LastWords,
         operation::Ended,
     },
     blueprint::Diagnostic,
@@ -22,8 +22,8 @@ impl Deployment<'_> {
     pub(super) async fn failed(&self, stack: &str, ended: &Ended, fresh: bool) -> Error {
         let failure = ended.failure(&self.session, stack).await;
         let mut error = self.told(&failure, &ended.status, fresh);
-        if let Some(instance) = failure.causes.iter().find_map(|cause| cause.instance.as_deref()) {
-            error = self.last_words(error, instance).await;
+        if let Some(heard) = &ended.last_words {
+            error = last_words(error, heard);
         }
         error
     }
@@ -72,17 +72,16 @@ impl Deployment<'_> {
         let place = self.loaded.places.deciding(key)?.clone();
         Some(Diagnostic::error(format!("{}: {}", cause.logical_id, cause.reason), Some(place)))
     }
+}
 
-    async fn last_words(&self, mut error: Error, instance: &str) -> Error {
-        match console::last_words(&self.session, instance).await {
-            Ok(lines) if !lines.is_empty() => {
-                let words = format!("\nthe last words of {instance}:\n  {}", lines.join("\n  "));
-                error.message.push_str(&words);
-                error
-            }
-            _ => error.hint(format!(
-                "see what {instance} said: aws ec2 get-console-output --latest --output text --instance-id {instance}"
-            )),
-        }
+fn last_words(mut error: Error, heard: &LastWords) -> Error {
+    let instance = &heard.instance;
+    if heard.lines.is_empty() {
+        return error.hint(format!(
+            "see what {instance} said: aws ec2 get-console-output --latest --output text --instance-id {instance}"
+        ));
     }
+    let words = format!("\nthe last words of {instance}:\n  {}", heard.lines.join("\n  "));
+    error.message.push_str(&words);
+    error
 }

@@ -1,6 +1,7 @@
 //! The bundle: everything that a worker needs on an instance, as one compressed file that is named by its SHA-256.
 
 mod pack;
+mod program;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +63,34 @@ pub enum BundleError {
         /// Where it was looked for.
         looked: Vec<String>,
     },
+    /// A program or a library is for another processor than the instances'.
+    #[error("{}: built for {found}, and the instances are {wanted}", path.display())]
+    Architecture {
+        /// The program or the library.
+        path: PathBuf,
+        /// What it was built for.
+        found: &'static str,
+        /// What the instances are.
+        wanted: String,
+    },
+    /// A program or a library was linked against a newer C or C++ library than instances have.
+    #[error("{}: needs {needs}, and Amazon Linux 2023 has {has}: it would not start there", path.display())]
+    TooNew {
+        /// The program or the library.
+        path: PathBuf,
+        /// The version that it needs.
+        needs: String,
+        /// The newest version that instances have.
+        has: String,
+    },
+    /// What begins as a program or a library is none.
+    #[error("{}: it is no program that can be read: {why}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: object::Error,
+    },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -107,6 +136,9 @@ fn build_from(wanted: &Wanted<'_>, places: &[PathBuf]) -> Result<Bundle, BundleE
         });
     };
     let parts = parts(wanted, directory)?;
+    for part in parts.iter().filter(|part| part.executable) {
+        program::check(&part.file, wanted.architecture)?;
+    }
     let path = wanted.cache.join(format!("{}.tar.gz", fingerprint(&parts)?));
     if !path.is_file() {
         fs::create_dir_all(wanted.cache).map_err(BundleError::at(wanted.cache))?;

@@ -16,7 +16,7 @@ use crate::{
         stack::{self, Stack, State},
     },
     blueprint::{Loaded, lower},
-    bundle::Bundle,
+    bundle::{Bundle, BundleError},
     cloudformation::{
         self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, Template,
         stack_name, stack_tags, termination_protection,
@@ -69,10 +69,20 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
     deployment.finish(&name, changed).await
 }
 
-fn no_bundle(error: &crate::bundle::BundleError) -> Error {
-    Error::failed(error)
-        .hint("build its parts: scripts/bundle x86_64, or scripts/bundle arm64")
-        .hint("or name a bundle that is there: --bundle FILE")
+fn no_bundle(error: &BundleError) -> Error {
+    let failed = Error::failed(error);
+    match error {
+        BundleError::Missing { architecture, .. } => failed
+            .hint(format!("build its parts: scripts/bundle {architecture}"))
+            .hint("or name a bundle that is there: --bundle FILE"),
+        BundleError::Architecture { wanted, .. } => {
+            failed.hint(format!("build it for {wanted}, or choose `instance_types` of its own processor"))
+        }
+        BundleError::TooNew { .. } => {
+            failed.hint("link it against an older glibc, as `scripts/bundle` does, or statically")
+        }
+        BundleError::Malformed { .. } | BundleError::Io { .. } => failed,
+    }
 }
 
 impl Deployment<'_> {

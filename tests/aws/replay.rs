@@ -15,10 +15,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// An answer: HTTP status and body.
 pub(crate) type Answer = (u16, String);
 
+/// A request: its action and its form, of which a JSON request has none.
+type Asked = (String, HashMap<String, String>);
+
 /// A server that answers as it is told, and remembers what it was asked.
 pub(crate) struct Replay {
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     task: JoinHandle<()>,
 }
 
@@ -52,7 +55,13 @@ impl Replay {
 
     /// Tells how often an action was asked for.
     pub(crate) fn asked(&self, action: &str) -> usize {
-        self.asked.lock().expect("nobody panics here").iter().filter(|asked| *asked == action).count()
+        self.forms(action).len()
+    }
+
+    /// Returns the forms with which an action was asked for.
+    pub(crate) fn forms(&self, action: &str) -> Vec<HashMap<String, String>> {
+        let asked = self.asked.lock().expect("nobody panics here");
+        asked.iter().filter(|(asked, _)| asked == action).map(|(_, form)| form.clone()).collect()
     }
 }
 
@@ -65,7 +74,7 @@ impl Drop for Replay {
 async fn answer(
     request: Request<Incoming>,
     answers: &(dyn Fn(&str, usize) -> Option<Answer> + Send + Sync),
-    asked: &Mutex<Vec<String>>,
+    asked: &Mutex<Vec<Asked>>,
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -78,8 +87,8 @@ async fn answer(
     };
     let before = {
         let mut asked = asked.lock().expect("nobody panics here");
-        let before = asked.iter().filter(|known| **known == action).count();
-        asked.push(action.clone());
+        let before = asked.iter().filter(|(known, _)| *known == action).count();
+        asked.push((action.clone(), form));
         before
     };
     let (status, body) = answers(&action, before).unwrap_or_else(|| healthy(&action));

@@ -282,6 +282,35 @@ fn without_times(text: &str) -> String {
 
 #[tokio::test]
 async fn ctrl_c_deletes_what_was_being_created() {
+    what_was_being_created_is_deleted_on("-INT").await;
+}
+
+#[tokio::test]
+async fn express_mode_is_asked_for_and_rolls_back_as_any_other() {
+    let env = env();
+    let replay = Replay::start(|action, before| match (action, before) {
+        ("DescribeStackEvents", 0) => Some(events(&[])),
+        ("DescribeStackEvents", _) => Some(events(&[event(1, "photos-dev", STACK, "CREATE_COMPLETE", "")])),
+        ("DescribeStacks", 1..) => Some(stack("CREATE_COMPLETE")),
+        _ => change_set(action),
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(&[UP, &["--express"]].concat()).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let made = &replay.forms("CreateChangeSet")[0];
+    assert_eq!(made["DeploymentConfig.Mode"], "EXPRESS");
+    assert_eq!(made["DeploymentConfig.DisableRollback"], "false");
+    // It takes no other word for what becomes of failures.
+    assert!(!replay.forms("ExecuteChangeSet")[0].contains_key("RetainExceptOnCreate"));
+}
+
+/// A pipeline that is cancelled sends it.
+#[tokio::test]
+async fn a_termination_deletes_what_was_being_created() {
+    what_was_being_created_is_deleted_on("-TERM").await;
+}
+
+async fn what_was_being_created_is_deleted_on(signal: &str) {
     let env = env();
     let deleted = Arc::new(AtomicBool::new(false));
     let gone = Arc::clone(&deleted);
@@ -303,7 +332,7 @@ async fn ctrl_c_deletes_what_was_being_created() {
     until("the change set to be executed", || async { (replay.asked("ExecuteChangeSet") == 1).then_some(()) }).await;
     until("a look at the events", || async { (replay.asked("DescribeStackEvents") > 1).then_some(()) }).await;
     let id = running.id().to_string();
-    Command::new("kill").args(["-INT", &id]).status().expect("a signal can be sent");
+    Command::new("kill").args([signal, &id]).status().expect("a signal can be sent");
     let output = tokio::task::spawn_blocking(move || running.wait_with_output()).await.expect("waiting does not panic");
     let ran = Ran::of(&output.expect("the program ends"));
     assert_eq!(ran.code, 8, "{ran:?}");

@@ -1,4 +1,7 @@
 //! What happens to a stack, as it happens: one poller an operation, by the stack's ARN.
+//!
+//! It is followed by `DescribeStackEvents`, which every endpoint has and which says how the stack itself stands. What only
+//! `DescribeEvents` knows, failed validations and hooks, is asked for once an operation has failed.
 
 use std::collections::HashSet;
 
@@ -188,7 +191,8 @@ pub(super) async fn failed(
         Ok(found) => {
             let events = found.operation_events.unwrap_or_default().into_iter();
             let failed = events.filter_map(|event| {
-                let reason = event.validation_status_reason.or(event.resource_status_reason)?;
+                let reason =
+                    event.validation_status_reason.or(event.hook_status_reason).or(event.resource_status_reason)?;
                 Some(FailedEvent {
                     logical_id: event.logical_resource_id.unwrap_or_default(),
                     kind: event.resource_type.unwrap_or_default(),

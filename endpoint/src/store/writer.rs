@@ -201,11 +201,11 @@ fn write_groups(connection: &Connection, queue: &Receiver<Box<dyn Task>>, wakers
 }
 
 fn commit_group(connection: &Connection, group: &mut [Box<dyn Task>], effects: &mut Effects) -> rusqlite::Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let outcome = group
         .iter_mut()
         .try_for_each(|task| run_in_savepoint(connection, task.as_mut(), effects))
-        .and_then(|()| connection.execute_batch("COMMIT"));
+        .and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
     if outcome.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }

@@ -1,4 +1,4 @@
-//! ARNs and queue URLs, both ways.
+//! ARNs and queue URLs, both ways, and ids.
 
 /// Who and where this endpoint is, as it appears in names.
 #[derive(Debug, Clone)]
@@ -45,6 +45,11 @@ impl Names {
         let name = segments.next().filter(|name| !name.is_empty())?;
         (segments.next()? == self.account).then_some(name)
     }
+}
+
+/// A random id of a message or a request. Its bytes come from the thread's own generator, not from a system call each.
+pub(crate) fn random_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::{
     clock::{Millis, SECOND},
     json::Json,
+    names::random_id,
     store::{QueueId, Unit},
 };
 
@@ -132,7 +133,7 @@ fn insert(
     dedup_id: Option<&str>,
     now: Millis,
 ) -> Result<(String, i64), rusqlite::Error> {
-    let id = uuid::Uuid::new_v4().to_string();
+    let id = random_id();
     let delay = message.delay.unwrap_or_else(|| queue.attributes.delay()) * SECOND;
     let group =
         if queue.is_fifo() { Some(message.group.as_deref().unwrap_or_default()) } else { message.group.as_deref() };

@@ -15,6 +15,8 @@ use s3s::Body;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::names::random_id;
+
 pub(crate) use fault::Fault;
 
 /// What an operation answers: its output in the JSON shape, `Null` where it has none.
@@ -91,7 +93,7 @@ pub(crate) fn output<T: Serialize>(output: &T) -> Outcome {
 
 /// Writes an answer in the protocol of its call.
 pub(crate) fn respond(protocol: Protocol, action: &str, outcome: Outcome) -> Response<Body> {
-    let request_id = uuid::Uuid::new_v4().to_string();
+    let request_id = random_id();
     let (status, query_error, content_type, body) = match (protocol, outcome) {
         (Protocol::Json, Ok(Value::Null)) => (StatusCode::OK, None, JSON, "{}".to_owned()),
         (Protocol::Json, Ok(output)) => (StatusCode::OK, None, JSON, output.to_string()),

@@ -2,6 +2,12 @@
 //!
 //! Loopback is open to every user of the machine and to every page in a browser: the signature is what keeps them out.
 
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 use http::{HeaderMap, StatusCode, Uri, request::Parts};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +21,12 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far the clocks of client and endpoint may be apart.
 const MAX_SKEW: Millis = 15 * 60 * SECOND;
 const BLOCK: usize = 64;
+/// The key that signs for one scope; also what any HMAC here gives.
+type Key = [u8; 32];
+/// Clients of an endpoint use a few services in a region or two.
+const MAX_DERIVED: usize = 16;
+/// Room for what SDKs sign, so that the text is not moved while it grows.
+const CANONICAL: usize = 1024;
 
 /// Why a call was turned away.
 #[derive(Debug, thiserror::Error)]
@@ -53,49 +65,78 @@ impl From<AuthError> for Fault {
 /// The service that a request's signature is for, without checking the signature.
 pub(crate) fn scope_service(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let signature = Signature::find(headers, uri).ok()?;
-    signature.scope.split('/').nth(2).map(str::to_owned)
+    signature.scope().split('/').nth(2).map(str::to_owned)
 }
 
-/// Checks the signature of a request with its whole body.
-pub(crate) fn verify(request: &Parts, body: &[u8], credentials: &Credentials, now: Millis) -> Result<(), AuthError> {
-    let signature = Signature::find(&request.headers, &request.uri)?;
-    if signature.key_id != credentials.access_key_id {
-        return Err(AuthError::UnknownKey(signature.key_id));
+/// The key pair that calls must be signed with.
+pub(crate) struct Verifier {
+    credentials: Credentials,
+    /// Keys of the scopes that were asked for last: one is good for a day, and deriving it costs more than all else here.
+    derived: Mutex<HashMap<String, Key>>,
+}
+
+impl Verifier {
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        Verifier { credentials, derived: Mutex::default() }
     }
-    check_time(&signature, now)?;
-    if !signature.signed_headers.split(';').any(|name| name == "host") {
-        return Err(AuthError::Incomplete("the host header is not signed"));
+
+    /// Checks the signature of a request with its whole body.
+    pub(crate) fn verify(&self, request: &Parts, body: &[u8], now: Millis) -> Result<(), AuthError> {
+        let signature = Signature::find(&request.headers, &request.uri)?;
+        if signature.key_id() != self.credentials.access_key_id {
+            return Err(AuthError::UnknownKey(signature.key_id().to_owned()));
+        }
+        check_time(&signature, now)?;
+        if !signature.signed_headers.split(';').any(|name| name == "host") {
+            return Err(AuthError::Incomplete("the host header is not signed"));
+        }
+        let canonical = canonical_request(request, body, &signature);
+        let digest = hex::encode(Sha256::digest(canonical));
+        let to_sign = [ALGORITHM, &signature.date, signature.scope(), &digest].join("\n");
+        let expected = hex::encode(hmac(&self.key(signature.scope()), to_sign.as_bytes()));
+        if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
     }
-    let canonical = canonical_request(request, body, &signature);
-    let to_sign = [ALGORITHM, &signature.date, &signature.scope, &hex::encode(Sha256::digest(canonical))].join("\n");
-    let expected = sign(&credentials.secret_access_key, &signature.scope, to_sign.as_bytes());
-    if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
+
+    fn key(&self, scope: &str) -> Key {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = derived.get(scope) {
+            return *key;
+        }
+        // Anybody can name a scope, so there is a limit.
+        if derived.len() >= MAX_DERIVED {
+            derived.clear();
+        }
+        *derived.entry(scope.to_owned()).or_insert(derive(&self.credentials.secret_access_key, scope))
+    }
 }
 
 /// The signature of a text, by the key of a scope such as `20261123/us-east-1/s3/aws4_request`.
 pub(crate) fn sign(secret: &str, scope: &str, text: &[u8]) -> String {
-    let mut key = format!("AWS4{secret}").into_bytes();
-    for part in scope.split('/') {
-        key = hmac(&key, part.as_bytes()).to_vec();
-    }
-    hex::encode(hmac(&key, text))
+    hex::encode(hmac(&derive(secret, scope), text))
+}
+
+fn derive(secret: &str, scope: &str) -> Key {
+    let mut parts = scope.split('/');
+    let date = parts.next().unwrap_or_default();
+    let dated = hmac(format!("AWS4{secret}").as_bytes(), date.as_bytes());
+    parts.fold(dated, |key, part| hmac(&key, part.as_bytes()))
 }
 
 /// A signature as the request carries it, in its header or in its query.
-struct Signature {
-    key_id: String,
-    /// `date/region/service/aws4_request`
-    scope: String,
-    signed_headers: String,
-    value: String,
+struct Signature<'r> {
+    /// The access key id, a slash, and the scope: `date/region/service/aws4_request`.
+    credential: Cow<'r, str>,
+    slash: usize,
+    signed_headers: Cow<'r, str>,
+    value: Cow<'r, str>,
     /// `20261123T120000Z`
-    date: String,
+    date: Cow<'r, str>,
     /// How long it is good for, where it says so.
     lifetime: Millis,
 }
 
-impl Signature {
-    fn find(headers: &HeaderMap, uri: &Uri) -> Result<Signature, AuthError> {
+impl<'r> Signature<'r> {
+    fn find(headers: &'r HeaderMap, uri: &'r Uri) -> Result<Self, AuthError> {
         match headers.get(http::header::AUTHORIZATION) {
             Some(value) => {
                 let value =
@@ -108,7 +149,7 @@ impl Signature {
         }
     }
 
-    fn from_header(value: &str, date: &str) -> Result<Signature, AuthError> {
+    fn from_header(value: &'r str, date: &'r str) -> Result<Self, AuthError> {
         let rest = value.strip_prefix(ALGORITHM).ok_or(AuthError::Incomplete("it is not AWS4-HMAC-SHA256"))?;
         let part = |name: &str| rest.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
         let (Some(credential), Some(headers), Some(signature)) =
@@ -116,14 +157,12 @@ impl Signature {
         else {
             return Err(AuthError::Incomplete("Credential, SignedHeaders or Signature is missing"));
         };
-        Signature::new(credential, headers, signature, date, 0)
+        Signature::new(credential.into(), headers.into(), signature.into(), date.into(), 0)
     }
 
-    fn from_query(query: &str) -> Result<Signature, AuthError> {
+    fn from_query(query: &'r str) -> Result<Self, AuthError> {
         let part = |wanted: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(name, _)| name == wanted)
-                .map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
         };
         let credential = part("X-Amz-Credential").ok_or(AuthError::Missing)?;
         let (Some(headers), Some(signature), Some(date)) =
@@ -132,63 +171,64 @@ impl Signature {
             return Err(AuthError::Incomplete("X-Amz-SignedHeaders, X-Amz-Signature or X-Amz-Date is missing"));
         };
         let seconds = part("X-Amz-Expires").and_then(|seconds| seconds.parse().ok()).unwrap_or(0i64);
-        Signature::new(&credential, &headers, &signature, &date, seconds.clamp(0, 604_800) * SECOND)
+        Signature::new(credential, headers, signature, date, seconds.clamp(0, 604_800) * SECOND)
     }
 
     fn new(
-        credential: &str,
-        headers: &str,
-        signature: &str,
-        date: &str,
+        credential: Cow<'r, str>,
+        signed_headers: Cow<'r, str>,
+        value: Cow<'r, str>,
+        date: Cow<'r, str>,
         lifetime: Millis,
-    ) -> Result<Signature, AuthError> {
-        let (key_id, scope) = credential.split_once('/').ok_or(AuthError::Incomplete("the credential has no scope"))?;
+    ) -> Result<Self, AuthError> {
+        let slash = credential.find('/').ok_or(AuthError::Incomplete("the credential has no scope"))?;
+        let signature = Signature { credential, slash, signed_headers, value, date, lifetime };
+        let scope = signature.scope();
         if scope.split('/').count() != 4 || !scope.ends_with("/aws4_request") {
             return Err(AuthError::Incomplete("the scope is not date/region/service/aws4_request"));
         }
-        Ok(Signature {
-            key_id: key_id.into(),
-            scope: scope.into(),
-            signed_headers: headers.into(),
-            value: signature.into(),
-            date: date.into(),
-            lifetime,
-        })
+        Ok(signature)
+    }
+
+    fn key_id(&self) -> &str {
+        &self.credential[..self.slash]
+    }
+
+    fn scope(&self) -> &str {
+        &self.credential[self.slash + 1..]
     }
 }
 
-fn check_time(signature: &Signature, now: Millis) -> Result<(), AuthError> {
-    let signed = jiff::fmt::strtime::parse("%Y%m%dT%H%M%SZ", &signature.date)
+fn check_time(signature: &Signature<'_>, now: Millis) -> Result<(), AuthError> {
+    let signed = jiff::fmt::strtime::parse("%Y%m%dT%H%M%SZ", signature.date.as_bytes())
         .and_then(|parsed| parsed.to_datetime())
         .and_then(|datetime| jiff::tz::TimeZone::UTC.to_timestamp(datetime))
         .map_err(|_| AuthError::Incomplete("the date is not like 20261123T120000Z"))?;
     let age = now - signed.as_millisecond();
-    if !signature.scope.starts_with(signature.date.get(..8).unwrap_or_default()) {
+    if !signature.scope().starts_with(signature.date.get(..8).unwrap_or_default()) {
         return Err(AuthError::Incomplete("the date is not that of the scope"));
     }
     if age < -MAX_SKEW || age > MAX_SKEW.max(signature.lifetime) {
-        return Err(AuthError::Expired(signature.date.clone()));
+        return Err(AuthError::Expired(signature.date.to_string()));
     }
     Ok(())
 }
 
-fn canonical_request(request: &Parts, body: &[u8], signature: &Signature) -> String {
-    let mut headers = String::new();
+fn canonical_request(request: &Parts, body: &[u8], signature: &Signature<'_>) -> String {
+    let mut canonical = String::with_capacity(CANONICAL);
+    // Twice encoded, as every service but S3 signs its path.
+    let (path, query) = (encode(request.uri.path(), true), canonical_query(request.uri.query().unwrap_or_default()));
+    canonical.extend([request.method.as_str(), "\n", &path, "\n", &query, "\n"]);
     for name in signature.signed_headers.split(';') {
-        let values: Vec<String> =
-            request.headers.get_all(name).iter().map(|value| one_spaced(value.as_bytes())).collect();
-        headers.extend([name, ":", &values.join(","), "\n"]);
+        canonical.extend([name, ":"]);
+        for (number, value) in request.headers.get_all(name).iter().enumerate() {
+            canonical.push_str(if number > 0 { "," } else { "" });
+            push_one_spaced(&mut canonical, value.as_bytes());
+        }
+        canonical.push('\n');
     }
-    [
-        request.method.as_str(),
-        // Twice encoded, as every service but S3 signs its path.
-        &encode(request.uri.path(), true),
-        &canonical_query(request.uri.query().unwrap_or_default()),
-        &headers,
-        &signature.signed_headers,
-        &hex::encode(Sha256::digest(body)),
-    ]
-    .join("\n")
+    canonical.extend(["\n", &signature.signed_headers, "\n", &hex::encode(Sha256::digest(body))]);
+    canonical
 }
 
 fn canonical_query(query: &str) -> String {
@@ -212,11 +252,14 @@ fn encode(text: &str, keep_slash: bool) -> String {
     encoded
 }
 
-fn one_spaced(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+/// Adds a header's value without space around it, and with single spaces inside.
+fn push_one_spaced(canonical: &mut String, value: &[u8]) {
+    for (number, word) in String::from_utf8_lossy(value).split_ascii_whitespace().enumerate() {
+        canonical.extend([if number > 0 { " " } else { "" }, word]);
+    }
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+fn hmac(key: &[u8], message: &[u8]) -> Key {
     let mut block = [0; BLOCK];
     if key.len() > BLOCK {
         block[..32].copy_from_slice(&Sha256::digest(key));
@@ -260,10 +303,14 @@ mod tests {
             request.body(()).unwrap().into_parts().0
         };
         let now = 1_440_938_160_000;
-        verify(&request("example.amazonaws.com"), b"", &credentials, now).unwrap();
-        let tampered = verify(&request("elsewhere.amazonaws.com"), b"", &credentials, now);
+        let verifier = Verifier::new(credentials);
+        let verify = |request, now| verifier.verify(&request, b"", now);
+        // The second time the key is there already.
+        verify(request("example.amazonaws.com"), now).unwrap();
+        verify(request("example.amazonaws.com"), now).unwrap();
+        let tampered = verify(request("elsewhere.amazonaws.com"), now);
         assert!(matches!(tampered, Err(AuthError::Mismatch)));
-        let stale = verify(&request("example.amazonaws.com"), b"", &credentials, now + MAX_SKEW + 1);
+        let stale = verify(request("example.amazonaws.com"), now + MAX_SKEW + 1);
         assert!(matches!(stale, Err(AuthError::Expired(_))));
         assert_eq!(scope_service(&request("x").headers, &Uri::from_static("/")).as_deref(), Some("service"));
     }

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use s3s::Body;
 
 use crate::{
-    Config, Credentials, Hosts, admin, auth,
+    Config, Hosts, admin, auth,
     clock::SharedClock,
     hosts::is_from_another_site,
     s3::S3Front,
@@ -37,7 +37,7 @@ pub(crate) struct Services {
 }
 
 struct Inner {
-    credentials: Credentials,
+    verifier: auth::Verifier,
     clock: SharedClock,
     sqs: Arc<Sqs>,
     sns: Arc<Sns>,
@@ -47,7 +47,7 @@ struct Inner {
 impl Services {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
         let inner = Inner {
-            credentials: config.credentials.clone(),
+            verifier: auth::Verifier::new(config.credentials.clone()),
             sqs: Arc::new(Sqs::new(config, Arc::clone(&store), Arc::clone(&clock))),
             sns: Arc::new(Sns::new(config, Arc::clone(&store), Arc::clone(&clock))),
             s3: S3Front::new(config, store, Arc::clone(&clock)),
@@ -118,7 +118,7 @@ impl Services {
         // A link in a message is followed by whoever got the message: the secret in it is what entitles to this and nothing else.
         let signed = !(is_link(parts) && LINKED.contains(&action.as_str()));
         if signed {
-            auth::verify(parts, body, &self.inner.credentials, self.inner.clock.now())?;
+            self.inner.verifier.verify(parts, body, self.inner.clock.now())?;
         }
         let trace_header = parts.headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok());
         Ok(Call { action, params, authority, signed, trace_header: trace_header.map(str::to_owned) })

@@ -26,7 +26,7 @@ use crate::{
     clock::SharedClock,
     names::Names,
     store::Store,
-    wire::{self, Call, Fault, Outcome},
+    wire::{self, Call, Fault, Outcome, Output},
 };
 
 pub(crate) use publish::{has_topic, notify};
@@ -111,13 +111,13 @@ fn answer<T: Serialize>(output: Result<T, SnsError>) -> Outcome {
 /// An operation whose answer has no result element.
 fn done(outcome: Result<(), SnsError>) -> Outcome {
     outcome?;
-    Ok(serde_json::Value::Null)
+    Ok(Output::Nothing)
 }
 
 /// An operation whose answer has an empty result element.
 fn empty(outcome: Result<(), SnsError>) -> Outcome {
     outcome?;
-    Ok(serde_json::json!({}))
+    Ok(Output::Json("{}".to_owned()))
 }
 
 /// Turns a page's last row into the token for the next page, and back. Opaque to clients.

@@ -33,7 +33,7 @@ use crate::{
     clock::{Millis, SECOND, SharedClock},
     names::Names,
     store::{Store, StoreError},
-    wire::{self, Call, Fault, Outcome},
+    wire::{self, Call, Fault, Outcome, Output},
 };
 
 pub(crate) use error::SqsError;
@@ -156,7 +156,7 @@ fn answer<T: Serialize>(output: &T) -> Outcome {
 
 fn done(outcome: Result<(), SqsError>) -> Outcome {
     outcome?;
-    Ok(serde_json::Value::Null)
+    Ok(Output::Nothing)
 }
 
 /// Turns a page's last name into the token for the next page, and back. Opaque to clients.

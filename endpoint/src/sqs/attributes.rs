@@ -160,7 +160,10 @@ impl QueueAttributes {
     }
 
     fn number(&self, name: &str) -> i64 {
-        self.get(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+        if let Some(value) = self.0.get(name) {
+            return value.parse().unwrap_or_default();
+        }
+        NUMBERS.iter().find(|(number, ..)| *number == name).map_or(0, |(.., default)| *default)
     }
 
     pub(super) fn delay(&self) -> i64 {

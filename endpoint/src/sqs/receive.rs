@@ -171,6 +171,9 @@ impl Stored {
     }
 
     fn system_attributes(&self, fifo: bool, input: &ReceiveMessage) -> AttributeMap {
+        if input.attribute_names.is_empty() && input.message_system_attribute_names.is_empty() {
+            return AttributeMap::new();
+        }
         let all = [
             ("ApproximateFirstReceiveTimestamp", Some(self.first_received.to_string())),
             ("ApproximateReceiveCount", Some(self.receive_count.to_string())),

@@ -18,10 +18,12 @@ const NOT_FOR_THIS_TYPE: &str = "The request includes a parameter that is not va
 const NOT_FOR_THIS_QUEUE: &str = "The request include parameter that is not valid for this queue type.";
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
-/// A message as it is sent, alone or in a batch.
+/// A message as it is sent: alone with its queue, or in a batch with its id there.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Sent {
+    queue_url: String,
+    id: String,
     message_body: String,
     #[serde(deserialize_with = "lenient::number")]
     delay_seconds: Option<i64>,
@@ -33,25 +35,9 @@ pub(super) struct Sent {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-pub(super) struct SendMessage {
-    queue_url: String,
-    #[serde(flatten)]
-    message: Sent,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
 pub(super) struct SendBatch {
     queue_url: String,
-    entries: Vec<SendEntry>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct SendEntry {
-    id: String,
-    #[serde(flatten)]
-    message: Sent,
+    entries: Vec<Sent>,
 }
 
 /// Who sends, and what traces the request through services.
@@ -77,13 +63,13 @@ pub(super) struct Accepted {
 }
 
 impl Sqs {
-    pub(super) async fn send(&self, input: SendMessage, trace_header: Option<&str>) -> Result<Accepted, SqsError> {
+    pub(super) async fn send(&self, input: Sent, trace_header: Option<&str>) -> Result<Accepted, SqsError> {
         let name = self.queue_of(&input.queue_url)?;
         let sender = Sender { id: self.names.account.clone(), trace_header: trace_header.map(str::to_owned) };
         let now = self.clock.now();
         let send = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
-            input.message.put(unit, &queue, None, &sender, now)
+            input.put(unit, &queue, None, &sender, now)
         };
         self.store.write(send).await
     }
@@ -101,10 +87,11 @@ impl Sqs {
         let send = move |unit: &mut Unit<'_>| {
             let queue = existing_queue(unit.connection(), &name)?;
             if queue.is_fifo() {
-                input.entries.iter().try_for_each(|entry| entry.message.check_order_of_batch(&queue))?;
+                input.entries.iter().try_for_each(|entry| entry.check_order_of_batch(&queue))?;
             }
             let mut output = BatchOutput::new();
-            for SendEntry { id, message } in input.entries {
+            for mut message in input.entries {
+                let id = std::mem::take(&mut message.id);
                 let outcome = message.put(unit, &queue, Some(id.clone()), &sender, now);
                 output.add(id, outcome)?;
             }
@@ -114,9 +101,9 @@ impl Sqs {
     }
 }
 
-fn check_batch_size(entries: &[SendEntry]) -> Result<(), SqsError> {
+fn check_batch_size(entries: &[Sent]) -> Result<(), SqsError> {
     let limit = usize::try_from(MAX_MESSAGE).unwrap_or(usize::MAX);
-    let size = entries.iter().map(|entry| size(&entry.message.message_body, &entry.message.message_attributes)).sum();
+    let size = entries.iter().map(|entry| size(&entry.message_body, &entry.message_attributes)).sum();
     if size > limit { Err(SqsError::BatchRequestTooLong { limit, size }) } else { Ok(()) }
 }
 

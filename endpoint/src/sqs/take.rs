@@ -86,7 +86,9 @@ pub(super) fn give_back(
 pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: Millis) -> Result<Taken, SqsError> {
     let queue = existing_queue(unit.connection(), &request.queue)?;
     let fifo = queue.is_fifo();
-    expire(unit.connection(), &queue, now)?;
+    if fifo {
+        expire(unit.connection(), &queue, now)?;
+    }
     let max = if has_room(unit.connection(), queue.id, now)? {
         request.max
     } else if fifo {
@@ -132,7 +134,7 @@ fn due(unit: &mut Unit<'_>, names: &Names, queue: &Queue, max: i64, now: Millis)
         let messages = if queue.is_fifo() {
             next_of_groups(unit.connection(), queue.id, max, now)?
         } else {
-            visible(unit.connection(), queue.id, max, now)?
+            visible(unit.connection(), queue, max, now)?
         };
         let Some((target, max_receives)) = &dead_letters else { return Ok(messages) };
         // The count already has the receive that is about to happen.
@@ -179,10 +181,18 @@ fn move_to_dead_letters(
 const STORED: &str = "SELECT id, message_id, body, attributes, trace_header, sender, sent_ms, receive_count, \
                       first_received_ms, dead_letter_from, group_id, dedup_id, visible_ms FROM message";
 
-fn visible(connection: &Connection, queue: QueueId, max: i64, now: Millis) -> Result<Vec<Stored>, rusqlite::Error> {
+fn visible(connection: &Connection, queue: &Queue, max: i64, now: Millis) -> Result<Vec<Stored>, rusqlite::Error> {
     let sql = format!("{STORED} WHERE queue_id = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, id LIMIT ?3");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![queue, now, max], |row| received(row, now))?.collect()
+    let mut look = || statement.query_map(params![queue.id, now, max], |row| received(row, now))?.collect();
+    let found: Vec<Stored> = look()?;
+    let retained = now - queue.attributes.retention();
+    // Old messages are removed once one of them shows up here, and else now and then: not at every look.
+    if found.iter().all(|message| message.sent > retained) {
+        return Ok(found);
+    }
+    expire(connection, queue, now)?;
+    look()
 }
 
 /// The messages at the front of the groups that are ready: as many of one group as there are, then of the next.

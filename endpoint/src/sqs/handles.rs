@@ -60,7 +60,7 @@ impl Sqs {
             let queue = existing_queue(unit.connection(), &name)?;
             delete(unit, &queue, &input.receipt_handle, now)
         };
-        self.store.write(delete_one).await
+        self.store.write_lightly(delete_one).await
     }
 
     pub(super) async fn change_visibility(&self, input: ChangeVisibility) -> Result<(), SqsError> {
@@ -70,7 +70,7 @@ impl Sqs {
             let queue = existing_queue(unit.connection(), &name)?;
             hide(unit, &queue, &input.receipt_handle, input.visibility_timeout, now)
         };
-        self.store.write(change_one).await
+        self.store.write_lightly(change_one).await
     }
 
     pub(super) async fn delete_batch(&self, input: HandleBatch) -> Result<BatchOutput<Succeeded>, SqsError> {
@@ -106,7 +106,7 @@ impl Sqs {
             }
             Ok(output)
         };
-        self.store.write(change_each).await
+        self.store.write_lightly(change_each).await
     }
 }
 

@@ -128,7 +128,7 @@ impl Sqs {
             let taken = take(unit, &names, &request, clock.now())?;
             Ok(InFlight { store, taken, accepted: false })
         };
-        self.store.write(take).await
+        self.store.write_lightly(take).await
     }
 }
 

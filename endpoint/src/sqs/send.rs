@@ -71,7 +71,7 @@ impl Sqs {
             let queue = existing_queue(unit.connection(), &name)?;
             input.put(unit, &queue, None, &sender, now)
         };
-        self.store.write(send).await
+        self.store.write_lightly(send).await
     }
 
     pub(super) async fn send_batch(
@@ -97,7 +97,7 @@ impl Sqs {
             }
             Ok(output)
         };
-        self.store.write(send).await
+        self.store.write_lightly(send).await
     }
 }
 

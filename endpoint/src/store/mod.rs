@@ -26,7 +26,7 @@ pub(crate) use wakers::{QueueId, Wakers};
 pub(crate) use writer::Unit;
 
 use readers::Readers;
-use writer::Writer;
+use writer::{Failing, Writer};
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,19 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Unit<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.writer.run(work).await
+        self.writer.run(Failing::Alone, work).await
+    }
+
+    /// As [`Store::write`], for small and frequent work: a savepoint would cost as much as the work. It should fail before it
+    /// changes anything or not at all. If it does fail later, as the database may, the changes of others that run in the same
+    /// transaction fail with it.
+    pub(crate) async fn write_lightly<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Unit<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.writer.run(Failing::WithItsGroup, work).await
     }
 
     /// Queues `work` for the writer without waiting for it, also from where nothing can wait (a drop).

@@ -2,8 +2,9 @@
 //!
 //! A flush to disk costs far more than the statements before it. All units of work that wait are run in ONE transaction, each
 //! inside a savepoint of its own, so that a unit that fails undoes itself alone; then there is one commit, and only then is
-//! anybody answered. What a unit asked to happen after its commit (waking receivers, removing blobs) happens on this thread
-//! too, so that it does not depend on a client that may have gone away meanwhile.
+//! anybody answered. Units that practically never fail once they have changed something do without a savepoint; if one does fail,
+//! nobody's change in the group is made. What a unit asked to happen after its commit (waking receivers, removing blobs) happens
+//! on this thread too, so that it does not depend on a client that may have gone away meanwhile.
 
 use std::{
     fs::File,
@@ -56,8 +57,18 @@ impl<'c> Unit<'c> {
     }
 }
 
+/// What happens to the rest of the group when a unit of work fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// Nothing: the unit has a savepoint of its own.
+    Alone,
+    /// It fails too, where the unit had changed something.
+    WithItsGroup,
+}
+
 /// A unit of work with its caller, the types of its outcome erased.
 trait Task: Send {
+    fn failing(&self) -> Failing;
     /// Runs the work. False undoes it.
     fn run(&mut self, unit: &mut Unit<'_>) -> bool;
     /// Answers the caller, with `failure` where the work was undone by something else than itself.
@@ -65,6 +76,7 @@ trait Task: Send {
 }
 
 struct Work<T, E, F> {
+    failing: Failing,
     closure: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -76,6 +88,10 @@ where
     E: From<StoreError> + Send + 'static,
     F: FnOnce(&mut Unit<'_>) -> Result<T, E> + Send + 'static,
 {
+    fn failing(&self) -> Failing {
+        self.failing
+    }
+
     fn run(&mut self, unit: &mut Unit<'_>) -> bool {
         // Nobody waits for the answer any more: the change was never acknowledged, so it need not happen.
         if self.reply.is_closed() {
@@ -105,6 +121,10 @@ impl<F> Task for Detached<F>
 where
     F: FnOnce(&mut Unit<'_>) -> Result<(), StoreError> + Send + 'static,
 {
+    fn failing(&self) -> Failing {
+        Failing::Alone
+    }
+
     fn run(&mut self, unit: &mut Unit<'_>) -> bool {
         let outcome = self.0.take().map_or(Ok(()), |work| work(unit));
         if let Err(error) = &outcome {
@@ -142,14 +162,14 @@ impl Writer {
         Ok(Writer { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    pub(super) async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(&self, failing: Failing, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Unit<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Box::new(Work { closure: Some(work), outcome: None, reply }))?;
+        self.enqueue(Box::new(Work { failing, closure: Some(work), outcome: None, reply }))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -200,29 +220,65 @@ fn write_groups(connection: &Connection, queue: &Receiver<Box<dyn Task>>, wakers
     }
 }
 
-fn commit_group(connection: &Connection, group: &mut [Box<dyn Task>], effects: &mut Effects) -> rusqlite::Result<()> {
+/// Why nothing of a group was done.
+#[derive(Debug, thiserror::Error)]
+enum GroupError {
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    #[error("a change failed half done")]
+    HalfDone,
+}
+
+fn commit_group(connection: &Connection, group: &mut [Box<dyn Task>], effects: &mut Effects) -> Result<(), GroupError> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let outcome = group
         .iter_mut()
-        .try_for_each(|task| run_in_savepoint(connection, task.as_mut(), effects))
-        .and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
+        .try_for_each(|task| match task.failing() {
+            Failing::Alone => run_in_savepoint(connection, task.as_mut(), effects),
+            Failing::WithItsGroup => run_without_savepoint(connection, task.as_mut(), effects),
+        })
+        .and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
     if outcome.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
     outcome
 }
 
-fn run_in_savepoint(connection: &Connection, task: &mut dyn Task, effects: &mut Effects) -> rusqlite::Result<()> {
+fn run_in_savepoint(connection: &Connection, task: &mut dyn Task, effects: &mut Effects) -> Result<(), GroupError> {
     connection.prepare_cached("SAVEPOINT unit")?.execute([])?;
-    let mut unit = Unit::new(connection);
-    if task.run(&mut unit) {
-        effects.wake.append(&mut unit.effects.wake);
-        effects.discard.append(&mut unit.effects.discard);
-    } else {
+    if !run(connection, task, effects) {
         connection.prepare_cached("ROLLBACK TO unit")?.execute([])?;
     }
     connection.prepare_cached("RELEASE unit")?.execute([])?;
     Ok(())
+}
+
+fn run_without_savepoint(
+    connection: &Connection,
+    task: &mut dyn Task,
+    effects: &mut Effects,
+) -> Result<(), GroupError> {
+    let before = connection.total_changes();
+    if run(connection, task, effects) || connection.total_changes() == before {
+        Ok(())
+    } else {
+        Err(GroupError::HalfDone)
+    }
+}
+
+/// Runs a unit of work. What it wanted done after the commit counts only if it succeeds.
+fn run(connection: &Connection, task: &mut dyn Task, effects: &mut Effects) -> bool {
+    let mut unit = Unit::new(connection);
+    let done = task.run(&mut unit);
+    if done {
+        for queue in unit.effects.wake {
+            if !effects.wake.contains(&queue) {
+                effects.wake.push(queue);
+            }
+        }
+        effects.discard.append(&mut unit.effects.discard);
+    }
+    done
 }
 
 /// Folds the log into the database, so that what is left is one file.
@@ -233,5 +289,78 @@ fn finish(connection: Connection) {
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, "the database did not close cleanly; nothing is lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use crate::store::{Store, StoreError, Unit};
+
+    fn put(unit: &Unit<'_>, name: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO topic (name, created_ms, attributes, tags) VALUES (?1, 0, '{}', '{}')";
+        unit.connection().execute(sql, [name])?;
+        Ok(())
+    }
+
+    fn put_and_fail(unit: &Unit<'_>, name: &str) -> Result<(), StoreError> {
+        put(unit, name)?;
+        Err(StoreError::Closed)
+    }
+
+    /// Holds up the writer until it is told to go on: what is queued meanwhile becomes one group.
+    fn hold(store: &Store) -> Sender<()> {
+        let ((go_on, told), (hold, held)) = (channel(), channel());
+        let wait = move |_: &mut Unit<'_>| {
+            drop(hold.send(()));
+            drop(told.recv());
+            Ok(())
+        };
+        store.submit(wait).unwrap();
+        held.recv().unwrap();
+        go_on
+    }
+
+    async fn names(store: &Store) -> Vec<String> {
+        let read = |connection: &rusqlite::Connection| {
+            let mut statement = connection.prepare("SELECT name FROM topic ORDER BY name")?;
+            Ok::<_, StoreError>(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        store.read(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_unit_with_a_savepoint_fails_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let go_on = hold(&store);
+        let (before, bad, after, ()) = tokio::join!(
+            store.write_lightly(|unit| put(unit, "a")),
+            store.write(|unit| put_and_fail(unit, "b")),
+            store.write(|unit| put(unit, "c")),
+            async { go_on.send(()).unwrap() },
+        );
+        assert!(before.is_ok() && after.is_ok() && matches!(bad, Err(StoreError::Closed)));
+        assert_eq!(names(&store).await, ["a", "c"]);
+    }
+
+    #[tokio::test]
+    async fn a_unit_without_one_fails_with_its_group_once_it_has_changed_something() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let go_on = hold(&store);
+        let (harmless, good, bad, ()) = tokio::join!(
+            store.write_lightly(|_| Err::<(), _>(StoreError::Closed)),
+            store.write(|unit| put(unit, "a")),
+            store.write_lightly(|unit| put_and_fail(unit, "b")),
+            async { go_on.send(()).unwrap() },
+        );
+        assert!(matches!((harmless, bad), (Err(StoreError::Closed), Err(StoreError::Closed))));
+        assert!(matches!(good, Err(StoreError::NotCommitted { .. })));
+        assert!(names(&store).await.is_empty());
+        // The next group is as good as ever.
+        store.write_lightly(|unit| put(unit, "d")).await.unwrap();
+        assert_eq!(names(&store).await, ["d"]);
     }
 }

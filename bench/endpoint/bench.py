@@ -44,13 +44,16 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def wait(self):
+        """Until it answers a request, whatever it says."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 sys.exit(f"{self.name} ended; see {self.log.name}")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.005)
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as one:
+                one.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                if one.recv(1):
+                    return
+            time.sleep(0.002)
         sys.exit(f"{self.name} does not answer; see {self.log.name}")
 
     def memory(self):
@@ -150,7 +153,9 @@ def queues(options, servers):
     one = [(f"one message, {n} connections", "roundtrip", n, seconds, "rate") for n in (1, 8, 64)]
     many = [(f"batches of ten, {n} connections", "batches", n, seconds, "rate") for n in (1, 8, 64)]
     compare(options, servers, "Messages sent, received and deleted, a second", one + many)
-    print(f"\nThe disk makes {before:,.0f} to {flushes(options.work):,.0f} writes durable a second, one after another.")
+    rates = sorted([before, flushes(options.work)])
+    print(f"\nThe disk makes {rates[0]:,.0f} to {rates[1]:,.0f} writes durable a second, one after another. By them alone one connection")
+    print(f"could send, receive and delete {rates[0] / 3:,.0f} to {rates[1] / 3:,.0f} messages a second, and more of them more.")
 
 
 def objects(options, servers):
@@ -173,6 +178,24 @@ def idle(options, servers):
         row(server.name, f"{server.started * 1000:.0f} ms", f"{(server.cpu() - begun) * 10:.1f} %", f"{server.memory():.0f} MiB")
 
 
+def starts(options, _):
+    """How long programs take from their start to their first answer; the median of ten, each with a new directory."""
+    programs = [("example `serve`, release", [str(options.examples / "serve"), "{directory}", "{port}"])]
+    for profile in ("release", "debug"):
+        program = options.examples.parent.parent / profile / "decouple"
+        command = [str(program), "endpoint", "--port", "{port}", "--data-dir", "{directory}"]
+        programs += [(f"`decouple endpoint`, {profile}", command)] if program.exists() else []
+    print("\nFrom the start to the first answer\n")
+    head("", "median", "slowest")
+    for name, command in programs:
+        times = []
+        for _ in range(10):
+            server = Server("start", options.work, command, {})
+            times.append(server.started * 1000)
+            server.end()
+        row(name, f"{sorted(times)[5]:.0f} ms", f"{max(times):.0f} ms")
+
+
 def million(options, servers):
     server = servers[0]
     print("\nA queue that fills up (ours)\n")
@@ -188,14 +211,14 @@ def million(options, servers):
         row(f"{goal:,}", f"{server.memory():.0f} MiB", f"{received['p50_ms']:.1f} ms", f"{received['p99_ms']:.1f} ms")
 
 
-PARTS = {"queues": queues, "objects": objects, "idle": idle, "million": million}
+PARTS = {"queues": queues, "objects": objects, "idle": idle, "starts": starts, "million": million}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--seconds", type=int, default=5, help="how long to measure each")
+    parser.add_argument("--seconds", type=int, default=3, help="how long to measure each")
     parser.add_argument("--mebibytes", type=int, default=512, help="size of the large object")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages of the queue that fills up")
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")

@@ -73,7 +73,7 @@ impl Condition {
         match (self, value) {
             (Condition::Exists(wanted), value) => value.is_some() == *wanted,
             (_, None) => false,
-            (_, Some(Value::Array(items))) => items.iter().any(|item| self.holds_for(item)),
+            (_, Some(Value::Array(items))) => items.iter().any(|item| self.holds(Some(item))),
             (_, Some(value)) => self.holds_for(value),
         }
     }

@@ -1,8 +1,10 @@
 //! Filter policies: which messages a subscription wants. Pure.
 //!
-//! This file has the keys of a policy and how they nest; [`condition`] has what may be said about a key's value.
+//! This file has the keys of a policy and how they nest; [`condition`] has what may be said about a key's value, and [`dotted`]
+//! what a dot in a key means.
 
 mod condition;
+mod dotted;
 
 use serde_json::{Map, Value};
 
@@ -73,6 +75,8 @@ impl Filter {
         if policy.combinations(1) > MAX_COMBINATIONS {
             return Err(FilterError::TooComplex);
         }
+        // Checked as it is written, kept as bodies are read.
+        let policy = if scope == Scope::Body { Policy::parse(&dotted::nested(fields), scope)? } else { policy };
         Ok(Filter { scope, policy })
     }
 
@@ -80,7 +84,7 @@ impl Filter {
         match self.scope {
             Scope::Attributes => self.policy.matches(&attribute_values(attributes)),
             Scope::Body => serde_json::from_str(body)
-                .is_ok_and(|body: Value| body.as_object().is_some_and(|body| self.policy.matches(body))),
+                .is_ok_and(|body: Map<String, Value>| self.policy.matches(&dotted::nested(&body))),
         }
     }
 }
@@ -122,14 +126,20 @@ impl Policy {
             Rule::Or(policies) => policies.iter().any(|policy| policy.matches(fields)),
             Rule::Conditions(conditions) => conditions.iter().any(|condition| condition.holds(fields.get(key))),
             Rule::Nested(policy) => match fields.get(key) {
-                Some(Value::Object(fields)) => policy.matches(fields),
-                Some(Value::Array(items)) => {
-                    items.iter().filter_map(Value::as_object).any(|fields| policy.matches(fields))
-                }
+                Some(below @ (Value::Object(_) | Value::Array(_))) => policy.matches_one_of(below),
                 // Nothing is below it, which a condition may ask for.
                 _ => policy.matches(&Map::new()),
             },
         })
+    }
+
+    /// Whether an object matches, or one in a list, or in a list in it.
+    fn matches_one_of(&self, value: &Value) -> bool {
+        match value {
+            Value::Object(fields) => self.matches(fields),
+            Value::Array(items) => items.iter().any(|item| self.matches_one_of(item)),
+            _ => false,
+        }
     }
 }
 
@@ -229,12 +239,43 @@ mod tests {
         assert!(matches(r#"{"image": {"kind": "jpeg", "sizes": [160, 1080]}}"#));
         assert!(matches(r#"{"image": [{"kind": "png"}, {"kind": "jpeg", "sizes": [2048]}]}"#));
         assert!(!matches(r#"{"image": {"kind": "png", "sizes": [1080]}}"#));
+        assert!(matches(r#"{"image": [["x", {"kind": "jpeg", "sizes": [[2048]]}]]}"#));
         assert!(!matches("not json"));
         let policy = json!({"image": {"error": {"code": [{"exists": false}]}}}).to_string();
         let filter = Filter::parse(&policy, Scope::Body).unwrap();
         assert!(filter.matches(&MessageAttributes::new(), r#"{"image": {}}"#));
         assert!(filter.matches(&MessageAttributes::new(), "{}"));
         assert!(!filter.matches(&MessageAttributes::new(), r#"{"image": {"error": {"code": 1}}}"#));
+    }
+
+    #[test]
+    fn a_dot_in_a_key_goes_one_deeper() {
+        let matches = |policy: Value, body: Value| {
+            let filter = Filter::parse(&policy.to_string(), Scope::Body).unwrap();
+            filter.matches(&MessageAttributes::new(), &body.to_string())
+        };
+        for body in [
+            json!({"a": {"b": {"c": "x"}}}),
+            json!({"a.b.c": "x"}),
+            json!({"a.b": {"c": "x"}}),
+            json!({"a": {"b.c": "x"}, "a.b.d": 1}),
+            json!({"a": [{"b.c": "y"}, {"b.c": "x"}]}),
+        ] {
+            for policy in
+                [json!({"a.b.c": ["x"]}), json!({"a": {"b.c": ["x"]}}), json!({"$or": [{"a.b.c": ["x"]}, {"z": [1]}]})]
+            {
+                assert!(matches(policy.clone(), body.clone()), "{policy} {body}");
+            }
+        }
+        assert!(!matches(json!({"a.b.c": ["x"]}), json!({"a": {"b": "x"}})));
+        // What is in the way of a key leaves it as it is.
+        assert!(!matches(json!({"a.b": ["x"]}), json!({"a": 1, "a.b": "x"})));
+        assert!(!matches(json!({"a.b": ["x"]}), json!({".".repeat(100_000): "x"})));
+        // Names of attributes have dots that mean nothing.
+        let attribute =
+            AttributeValue { data_type: "String".into(), string_value: Some("x".into()), binary_value: None };
+        let filter = Filter::parse(r#"{"a.b": ["x"]}"#, Scope::Attributes).unwrap();
+        assert!(filter.matches(&MessageAttributes::from([("a.b".to_owned(), attribute)]), ""));
     }
 
     #[test]

@@ -208,3 +208,28 @@ async fn dead_letters_keep_the_order_and_come_back_in_it() {
     assert!(receive(&sqs, &dead, 10, 0).await.is_empty());
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn a_receive_that_is_tried_again_gets_the_same_messages() {
+    let (_directory, endpoint) = fresh().await;
+    let sqs = endpoint.sqs().await;
+    let url = fifo(&sqs, "q.fifo", &[]).await;
+    for body in ["1", "2"] {
+        send(&sqs, &url, "g", body).await;
+    }
+    let attempt = async |id: &str| {
+        let receive = sqs.receive_message().queue_url(&url).max_number_of_messages(10).receive_request_attempt_id(id);
+        let receive = receive.message_system_attribute_names(System::ApproximateReceiveCount);
+        receive.send().await.map(|received| received.messages.unwrap_or_default())
+    };
+    let first = attempt("a").await.unwrap();
+    assert_eq!(bodies(&first), ["1", "2"]);
+    // As they were: the same handles, and no receive more.
+    assert_eq!(attempt("a").await.unwrap(), first);
+    assert!(attempt("b").await.unwrap().is_empty());
+    // Something was done with them, so that the answer must have arrived.
+    delete(&sqs, &url, &first[0]).await;
+    assert!(attempt("a").await.unwrap().is_empty());
+    assert_eq!(attempt("no spaces").await.unwrap_err().code(), Some("InvalidParameterValue"));
+    endpoint.stop().await;
+}

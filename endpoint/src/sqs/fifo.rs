@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a message is known by its deduplication id.
-const INTERVAL: Millis = 5 * 60 * SECOND;
+pub(super) const INTERVAL: Millis = 5 * 60 * SECOND;
 /// Added to the number of a row: sequence numbers have 20 digits and do not begin with zeros.
 const FIRST_SEQUENCE: u128 = 18_849_496_460_467_696_128;
 

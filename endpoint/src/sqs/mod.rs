@@ -4,6 +4,7 @@
 //! socket. What AWS only does to spread load (refusing a queue's name for a minute after its deletion, or a second purge in a
 //! minute) is left out: it would only slow a test down.
 
+mod attempts;
 mod attributes;
 mod batch;
 mod error;
@@ -48,12 +49,13 @@ pub(crate) struct Sqs {
     store: Arc<Store>,
     clock: SharedClock,
     names: Names,
+    attempts: Arc<attempts::Attempts>,
 }
 
 impl Sqs {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
-        Sqs { store, clock, names }
+        Sqs { store, clock, names, attempts: Arc::default() }
     }
 
     /// Runs one operation.

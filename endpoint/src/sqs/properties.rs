@@ -99,7 +99,7 @@ impl Bench {
 
     fn receive(&mut self, max: i64) {
         let names = Names { region: "us-east-1".into(), account: "000000000000".into() };
-        let request = Request { queue: name(self.fifo).into(), max, visibility: Some(VISIBILITY) };
+        let request = Request { queue: name(self.fifo).into(), max, visibility: Some(VISIBILITY), attempt: None };
         let taken = take(&mut Unit::new(&self.connection), &names, &request, self.now).unwrap();
         let allowed = self.allowed();
         let wanted = allowed.len().min(usize::try_from(max).unwrap());

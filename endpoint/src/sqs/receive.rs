@@ -12,11 +12,13 @@ use crate::{
 
 use super::{
     Sqs,
+    attempts::Attempt,
     attributes::{AttributeMap, MAX_VISIBILITY, MAX_WAIT},
     error::{SqsError, VISIBILITY_RANGE, within},
     fifo,
     message::{MessageAttributes, md5_of_attributes, md5_of_body, selected},
     receipt::Receipt,
+    send::check_id,
     take::{Request, Stored, Taken, give_back, take},
 };
 
@@ -83,6 +85,7 @@ impl Sqs {
             )?
             .unwrap_or(1),
             visibility: within("VisibilityTimeout", input.visibility_timeout, 0..=MAX_VISIBILITY, VISIBILITY_RANGE)?,
+            attempt: self.attempt(input.receive_request_attempt_id.as_deref())?,
         };
         let wait =
             within("WaitTimeSeconds", input.wait_time_seconds, 0..=MAX_WAIT, "Must be >= 0 and <= 20, if provided.")?;
@@ -95,6 +98,11 @@ impl Sqs {
         let (queue, fifo) = (in_flight.taken.queue, in_flight.taken.fifo);
         let messages = in_flight.accept().into_iter().map(|message| message.shown(queue, fifo, &input)).collect();
         Ok(Received { messages })
+    }
+
+    fn attempt(&self, id: Option<&str>) -> Result<Option<Attempt>, SqsError> {
+        check_id("ReceiveRequestAttemptId", id)?;
+        Ok(id.map(|id| Attempt { id: id.to_owned(), attempts: Arc::clone(&self.attempts) }))
     }
 
     /// Looks again each time that something may have become visible, until there is something or the wait is over.

@@ -209,7 +209,8 @@ fn check_system_attributes(attributes: &MessageAttributes) -> Result<(), SqsErro
     }
 }
 
-fn check_id(parameter: &'static str, id: Option<&str>) -> Result<(), SqsError> {
+/// Checks an id that a client makes up.
+pub(super) fn check_id(parameter: &'static str, id: Option<&str>) -> Result<(), SqsError> {
     match id {
         Some(id) if !is_id(id) => Err(SqsError::invalid(
             parameter,

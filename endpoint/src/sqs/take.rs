@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::{
+    attempts::Attempt,
     error::SqsError,
     fifo,
     message::MessageAttributes,
@@ -28,6 +29,8 @@ pub(super) struct Request {
     pub(super) max: i64,
     /// How long to hide what is taken, in seconds, where the receiver says.
     pub(super) visibility: Option<i64>,
+    /// Which receive this is, where the receiver says: only queues that keep an order answer the same one twice.
+    pub(super) attempt: Option<Attempt>,
 }
 
 /// A message as its row has it.
@@ -97,7 +100,12 @@ pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: M
         return Err(SqsError::OverLimit(queue.name));
     };
     let hidden_until = now + request.visibility.unwrap_or_else(|| queue.attributes.visibility()) * SECOND;
-    let messages = due(unit, names, &queue, max, now)?;
+    let attempt = request.attempt.as_ref().filter(|_| fifo);
+    let again = attempt.map(|attempt| attempt.again(unit.connection(), queue.id, now)).transpose()?.flatten();
+    let messages = match again {
+        Some(messages) => messages,
+        None => due(unit, names, &queue, max, now)?,
+    };
     let sql = "UPDATE message SET visible_ms = ?2, receive_count = ?3, first_received_ms = ?4, received_ms = ?5, receipt = ?6 \
                WHERE id = ?1";
     for message in &messages {
@@ -108,6 +116,9 @@ pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: M
     if fifo {
         let groups = fifo::groups_of(messages.iter().map(|message| message.group.as_ref()));
         fifo::settle(unit.connection(), queue.id, &groups)?;
+    }
+    if let Some(attempt) = attempt.filter(|_| !messages.is_empty()) {
+        attempt.note(queue.id, &messages, now);
     }
     let next_visible = if messages.is_empty() { next_visible(unit, &queue, now)? } else { None };
     Ok(Taken { queue: queue.id, fifo, messages, next_visible, default_wait: queue.attributes.wait() })
@@ -178,7 +189,7 @@ fn move_to_dead_letters(
     Ok(())
 }
 
-const STORED: &str = "SELECT id, message_id, body, attributes, trace_header, sender, sent_ms, receive_count, \
+pub(super) const STORED: &str = "SELECT id, message_id, body, attributes, trace_header, sender, sent_ms, receive_count, \
                       first_received_ms, dead_letter_from, group_id, dedup_id, visible_ms FROM message";
 
 fn visible(connection: &Connection, queue: &Queue, max: i64, now: Millis) -> Result<Vec<Stored>, rusqlite::Error> {
@@ -227,7 +238,7 @@ fn next_of_groups(
 const VISIBLE: usize = 12;
 
 /// A row as it is once it is received now.
-fn received(row: &Row<'_>, now: Millis) -> rusqlite::Result<Stored> {
+pub(super) fn received(row: &Row<'_>, now: Millis) -> rusqlite::Result<Stored> {
     Ok(Stored {
         id: row.get(0)?,
         message_id: row.get(1)?,

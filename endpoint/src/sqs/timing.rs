@@ -40,7 +40,7 @@ fn send(connection: &Connection, name: &str, delay: Option<i64>, now: Millis) {
 }
 
 fn receive(connection: &Connection, name: &str, now: Millis) -> Taken {
-    let request = Request { queue: name.into(), max: 10, visibility: None };
+    let request = Request { queue: name.into(), max: 10, visibility: None, attempt: None };
     take(&mut Unit::new(connection), &names(), &request, now).unwrap()
 }
 
@@ -135,7 +135,7 @@ fn only_so_many_messages_are_in_flight() {
     connection.execute(sql, [119_999, START]).unwrap();
     send(&connection, "q", None, START);
     send(&connection, "q", None, START);
-    let request = Request { queue: "q".into(), max: 1, visibility: None };
+    let request = Request { queue: "q".into(), max: 1, visibility: None, attempt: None };
     let take_at = |now| take(&mut Unit::new(&connection), &names(), &request, now);
     assert_eq!(take_at(START).unwrap().messages.len(), 1);
     assert!(matches!(take_at(START), Err(SqsError::OverLimit(_))));

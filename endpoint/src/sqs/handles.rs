@@ -110,13 +110,13 @@ impl Sqs {
     }
 }
 
-/// Deletes the message of a handle. An older handle than the last deletes nothing and is no error, as is one of a message that
-/// is gone; but a queue that keeps an order refuses a handle whose time is over, since the message may be with someone else.
+/// Deletes the message of a handle, old or new: whoever has one has done what the message asked for. One that is gone is no error;
+/// but a queue that keeps an order refuses a handle whose time is over, since the message may be with someone else.
 pub(super) fn delete(unit: &mut Unit<'_>, queue: &Queue, handle: &str, now: Millis) -> Result<(), SqsError> {
     let receipt = decode(handle, queue)?;
     if !queue.is_fifo() {
-        let sql = "DELETE FROM message WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3";
-        unit.connection().prepare_cached(sql)?.execute(params![receipt.message, queue.id, receipt.nonce])?;
+        let sql = "DELETE FROM message WHERE id = ?1 AND queue_id = ?2";
+        unit.connection().prepare_cached(sql)?.execute([receipt.message, queue.id])?;
         return Ok(());
     }
     let sql =
@@ -137,8 +137,8 @@ pub(super) fn delete(unit: &mut Unit<'_>, queue: &Queue, handle: &str, now: Mill
     }
 }
 
-/// Hides the message of a handle for `timeout` seconds from now. As long as nobody else received it, that it is visible again
-/// does no harm: but where an order is kept the rest of the group counts on it.
+/// Hides the message of a handle for `timeout` seconds from now. That it is visible again, or with someone else, does no harm: but
+/// where an order is kept the rest of the group counts on it.
 pub(super) fn hide(
     unit: &mut Unit<'_>,
     queue: &Queue,
@@ -149,7 +149,7 @@ pub(super) fn hide(
     let receipt = decode(handle, queue)?;
     let timeout = within("VisibilityTimeout", timeout, 0..=MAX_VISIBILITY, VISIBILITY_RANGE)?;
     let timeout = timeout.ok_or(SqsError::MissingParameter("VisibilityTimeout"))?;
-    let sql = "SELECT received_ms, ifnull(receipt = ?3, 0) AND (visible_ms > ?4 OR NOT ?5), group_id FROM message \
+    let sql = "SELECT received_ms, NOT ?5 OR (ifnull(receipt = ?3, 0) AND visible_ms > ?4), group_id FROM message \
                WHERE id = ?1 AND queue_id = ?2";
     let found: Option<(Option<Millis>, bool, Option<String>)> = unit
         .connection()

@@ -11,7 +11,7 @@ use super::error::SqsError;
 pub(super) struct Receipt {
     pub(super) queue: QueueId,
     pub(super) message: i64,
-    /// Differs for each receive, so that an older handle does nothing.
+    /// Differs for each receive, so that a queue that keeps an order refuses an older handle.
     pub(super) nonce: i64,
 }
 

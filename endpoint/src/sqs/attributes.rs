@@ -76,6 +76,18 @@ pub(crate) struct Redrive {
     pub(crate) max_receives: i64,
 }
 
+impl Redrive {
+    /// The policy as it is answered: as it was given, but with a number where that was given as text.
+    fn written(&self, given: &str) -> String {
+        let mut policy: Value = serde_json::from_str(given).unwrap_or_default();
+        if !policy["maxReceiveCount"].is_string() {
+            return given.to_owned();
+        }
+        policy["maxReceiveCount"] = self.max_receives.into();
+        policy.to_string()
+    }
+}
+
 impl QueueAttributes {
     /// Checks `given` and sets it, for a queue that keeps an order or one that does not. An empty value removes a policy.
     pub(super) fn set(&mut self, given: &AttributeMap, fifo: bool) -> Result<(), SqsError> {
@@ -238,7 +250,7 @@ fn check(name: &str, value: &str, fifo: bool) -> Result<Option<String>, SqsError
     }
     match name {
         REDRIVE | REDRIVE_ALLOW | POLICY | KMS_KEY if value.is_empty() => Ok(None),
-        REDRIVE => parse_redrive(value).map(|_| Some(value.to_owned())).map_err(invalid_policy),
+        REDRIVE => parse_redrive(value).map(|redrive| Some(redrive.written(value))).map_err(invalid_policy),
         REDRIVE_ALLOW => check_redrive_allow(value).map(|()| Some(value.to_owned())).map_err(invalid),
         POLICY => match serde_json::from_str::<Value>(value) {
             Ok(Value::Object(_)) => Ok(Some(value.to_owned())),
@@ -332,6 +344,10 @@ mod tests {
         let other = given(REDRIVE, r#"{"deadLetterTargetArn":"arn:a","maxReceiveCount":4}"#);
         assert_eq!(attributes.first_difference(&other, false).unwrap().as_deref(), Some(REDRIVE));
         assert_eq!(attributes.first_difference(&given("VisibilityTimeout", "30"), false).unwrap(), None);
+        let text = given(REDRIVE, r#"{"deadLetterTargetArn":"arn:a","maxReceiveCount":"3"}"#);
+        assert_eq!(attributes.first_difference(&text, false).unwrap(), None);
+        attributes.set(&text, false).unwrap();
+        assert!(attributes.get(REDRIVE).unwrap().contains(r#""maxReceiveCount":3"#));
         attributes.set(&given(REDRIVE, ""), false).unwrap();
         assert_eq!(attributes.redrive(), None);
     }

@@ -95,11 +95,11 @@ fn check(input: &AddPermission) -> Result<(), SqsError> {
     if input.label.is_empty() {
         return Err(SqsError::MissingParameter("Label"));
     }
-    if input.accounts.is_empty() {
-        return Err(SqsError::MissingParameter("AWSAccountIds"));
-    }
     if input.actions.is_empty() {
         return Err(SqsError::MissingParameter("Actions"));
+    }
+    if input.accounts.is_empty() {
+        return Err(SqsError::invalid("PrincipalId", "[]", "Unable to verify."));
     }
     if input.actions.len() > MAX_ACTIONS {
         return Err(SqsError::TooManyActions { found: input.actions.len(), most: MAX_ACTIONS });

@@ -300,9 +300,6 @@ fn described(queue: &Queue, counts: rows::Counts, arn: String) -> AttributeMap {
 }
 
 fn check_name(name: &str) -> Result<(), SqsError> {
-    if name.is_empty() {
-        return Err(SqsError::MissingParameter("QueueName"));
-    }
     let plain = name.strip_suffix(FIFO_SUFFIX).unwrap_or(name);
     let valid = name.len() <= MAX_NAME
         && !plain.is_empty()

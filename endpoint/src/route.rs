@@ -83,8 +83,7 @@ impl Services {
             Destination::Sqs(protocol) => self.call(Service::Sqs, protocol, &parts, body).await,
             Destination::Sns => self.call(Service::Sns, Protocol::SNS_QUERY, &parts, body).await,
             Destination::Unknown(service) => {
-                let fault = Fault::unknown_action("any service", &format!("of the service {service}"));
-                wire::respond(Protocol::SNS_QUERY, "", Err(fault))
+                wire::respond(Protocol::SNS_QUERY, "", Err(Fault::unknown_service(&service)))
             }
         }
     }
@@ -94,6 +93,9 @@ impl Services {
             Ok(body) => body.to_bytes(),
             Err(_) => return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL))),
         };
+        if protocol != Protocol::Json && body.is_empty() && parts.uri.query().is_none() {
+            return wire::unknown_operation();
+        }
         match self.decode(protocol, parts, &body) {
             Ok(call) => {
                 let outcome = self.dispatch(service, &call).await;
@@ -110,10 +112,11 @@ impl Services {
                 let target = target(&parts.headers).unwrap_or_default();
                 (target.trim_start_matches(SQS_TARGET).to_owned(), Params::Json(body.clone()))
             }
-            Protocol::Query { .. } if parts.method == Method::GET => {
-                Params::form(parts.uri.query().unwrap_or_default().as_bytes(), parts.uri.path())?
-            }
-            Protocol::Query { .. } => Params::form(body, parts.uri.path())?,
+            // In the URL, in the body, or some here and some there.
+            Protocol::Query { .. } => match parts.uri.query() {
+                None => Params::form(body, parts.uri.path())?,
+                Some(query) => Params::form(&[query.as_bytes(), b"&", body].concat(), parts.uri.path())?,
+            },
         };
         // A link in a message is followed by whoever got the message: the secret in it is what entitles to this and nothing else.
         let signed = !(is_link(parts) && LINKED.contains(&action.as_str()));

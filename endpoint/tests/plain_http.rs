@@ -16,17 +16,27 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A form, signed as old SDKs sign it.
 fn signed(endpoint: &Running, service: &str, form: &str, secret: &str) -> RequestBuilder {
-    let url = format!("{}/", endpoint.url());
+    signed_at(endpoint, service, ("POST", "/"), form, secret)
+}
+
+fn signed_at(
+    endpoint: &Running,
+    service: &str,
+    (method, path): (&str, &str),
+    form: &str,
+    secret: &str,
+) -> RequestBuilder {
+    let url = format!("{}{path}", endpoint.url());
     let identity = Credentials::new(ACCESS_KEY, secret, None, None, "test").into();
     let params = v4::SigningParams::builder().identity(&identity).region(REGION).name(service).time(SystemTime::now());
     let params = params.settings(SigningSettings::default()).build().unwrap().into();
     let headers = [("content-type", FORM)];
     let request =
-        SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(form.as_bytes())).unwrap();
+        SignableRequest::new(method, &url, headers.into_iter(), SignableBody::Bytes(form.as_bytes())).unwrap();
     let (instructions, _) = sign(request, &params).unwrap().into_parts();
     let mut request = http::Request::post(&url).header("content-type", FORM).body(()).unwrap();
     instructions.apply_to_request_http1x(&mut request);
-    Client::new().post(url).headers(request.headers().clone()).body(form.to_owned())
+    Client::new().request(method.parse().unwrap(), url).headers(request.headers().clone()).body(form.to_owned())
 }
 
 async fn answer(request: RequestBuilder) -> (u16, String) {
@@ -78,6 +88,44 @@ async fn queues_speak_the_query_protocol() {
     assert_eq!(element(&xml, "Message"), "The specified queue does not exist for this wsdl version.");
     let (status, xml) = call("Action=Fly").await;
     assert_eq!((status, element(&xml, "Code")), (400, "InvalidAction"));
+    assert_eq!(element(&xml, "Message"), "The action Fly is not valid for this endpoint.");
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_queues_url_is_asked_by_itself() {
+    let (_directory, endpoint) = fresh().await;
+    answer(signed(&endpoint, "sqs", "Action=CreateQueue&QueueName=tasks", SECRET_KEY)).await;
+    let get = async |query: &str| {
+        let path = format!("/000000000000/tasks{query}");
+        answer(signed_at(&endpoint, "sqs", ("GET", &path), "", SECRET_KEY)).await
+    };
+    let (status, xml) = get("?Action=ReceiveMessage").await;
+    assert!(status == 200 && xml.contains("<ReceiveMessageResult/>"), "{xml}");
+    let (_, xml) = get("?Action=SendMessage").await;
+    assert_eq!(element(&xml, "Message"), "The request must contain the parameter MessageBody.");
+    let (_, xml) = get("?Action=SendMessage&MessageBody=foo%20bar").await;
+    assert!(xml.contains("<MD5OfMessageBody>"), "{xml}");
+    assert_eq!(element(&get("?Action=ReceiveMessage").await.1, "Body"), "foo bar");
+    // What is about all queues is not asked of one, but where another one is may be.
+    for action in ["CreateQueue&QueueName=other", "ListQueues"] {
+        let (status, xml) = get(&format!("?Action={action}")).await;
+        assert_eq!((status, element(&xml, "Code")), (400, "InvalidAction"));
+    }
+    assert!(get("?Action=GetQueueUrl&QueueName=tasks").await.1.contains("/000000000000/tasks</QueueUrl>"));
+    let (status, xml) = get("").await;
+    assert!(status == 404 && xml.contains("<UnknownOperationException"), "{status} {xml}");
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn parameters_may_be_in_the_url_of_a_form() {
+    let (_directory, endpoint) = fresh().await;
+    let (status, xml) = answer(signed(&endpoint, "sns", "Action=CreateTopic&Name=t", SECRET_KEY)).await;
+    assert_eq!(status, 200, "{xml}");
+    let path = format!("/?Action=Publish&TopicArn={}", element(&xml, "TopicArn"));
+    let (status, xml) = answer(signed_at(&endpoint, "sns", ("POST", &path), "Message=x", SECRET_KEY)).await;
+    assert!(status == 200 && xml.contains("<MessageId>"), "{xml}");
     endpoint.stop().await;
 }
 

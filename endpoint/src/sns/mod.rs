@@ -95,7 +95,7 @@ impl Sns {
             | "VerifySMSSandboxPhoneNumber"
             | "ListPlatformApplications"
             | "ListEndpointsByPlatformApplication" => Err(Fault::not_implemented(&call.action)),
-            other => Err(Fault::unknown_action("SNS", other)),
+            other => Err(Fault::unknown_action(other)),
         }
     }
 }

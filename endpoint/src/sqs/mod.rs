@@ -84,7 +84,7 @@ impl Sqs {
             "StartMessageMoveTask" => answer(&self.start_move(call.params.decode()?).await?),
             "ListMessageMoveTasks" => answer(&self.list_moves(call.params.decode()?).await?),
             "CancelMessageMoveTask" => answer(&self.cancel_move(call.params.decode()?).await?),
-            other => Err(Fault::unknown_action("SQS", other)),
+            other => Err(Fault::unknown_action(other)),
         }
     }
 

@@ -50,8 +50,13 @@ impl Fault {
         Fault::client("com.amazon.coral.service#UnknownOperationException", "MissingAction", message)
     }
 
-    pub(crate) fn unknown_action(service: &str, action: &str) -> Self {
-        let message = format!("the action {action} is not known to {service} on this endpoint");
+    pub(crate) fn unknown_action(action: &str) -> Self {
+        let message = format!("The action {action} is not valid for this endpoint.");
+        Fault::client("com.amazon.coral.service#UnknownOperationException", "InvalidAction", message)
+    }
+
+    pub(crate) fn unknown_service(service: &str) -> Self {
+        let message = format!("the service {service} is not offered by this endpoint, which has s3, sqs and sns");
         Fault::client("com.amazon.coral.service#UnknownOperationException", "InvalidAction", message)
     }
 

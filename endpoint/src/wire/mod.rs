@@ -71,6 +71,9 @@ pub(crate) enum Params {
     Form(Value),
 }
 
+/// What is not about one queue cannot be asked of a queue's URL.
+const NOT_OF_A_QUEUE: [&str; 2] = ["CreateQueue", "ListQueues"];
+
 impl Params {
     /// Decodes the form of a query call; `path` is where it was sent, which names the queue where no parameter does.
     pub(crate) fn form(encoded: &[u8], path: &str) -> Result<(String, Params), Fault> {
@@ -78,6 +81,9 @@ impl Params {
         let Some(Value::String(action)) = fields.remove("Action") else {
             return Err(Fault::missing_action());
         };
+        if path != "/" && NOT_OF_A_QUEUE.contains(&action.as_str()) {
+            return Err(Fault::unknown_action(&action));
+        }
         if path != "/" && !fields.contains_key("QueueUrl") {
             fields.insert("QueueUrl".into(), Value::String(path.into()));
         }
@@ -97,6 +103,14 @@ impl Params {
 /// An operation's output in the JSON shape.
 pub(crate) fn output<T: Serialize>(output: &T) -> Outcome {
     serde_json::to_string(output).map(Output::Json).map_err(|error| Fault::internal(&error.to_string()))
+}
+
+/// The answer to a query call that has no form at all.
+pub(crate) fn unknown_operation() -> Response<Body> {
+    let mut response = Response::new(Body::from(String::from("<UnknownOperationException/>\n")));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(XML));
+    response
 }
 
 /// Writes an answer in the protocol of its call.

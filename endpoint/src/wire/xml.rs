@@ -28,7 +28,11 @@ pub(super) fn response(action: &str, namespace: &str, style: XmlStyle, output: &
     xml.open(&format!("{action}Response xmlns=\"{namespace}\""));
     if let Value::Object(fields) = output {
         let result = format!("{action}Result");
-        xml.element(&result, |xml| xml.fields(fields));
+        if fields.is_empty() {
+            xml.open(&format!("{result}/"));
+        } else {
+            xml.element(&result, |xml| xml.fields(fields));
+        }
     }
     xml.element("ResponseMetadata", |xml| xml.text_element("RequestId", request_id));
     xml.close(&format!("{action}Response"));
@@ -170,6 +174,14 @@ mod tests {
         let xml = response("ListTopics", "ns", XmlStyle::Wrapped, &output, "id");
         assert!(xml.contains("<Topics><member><TopicArn>arn</TopicArn></member></Topics>"), "{xml}");
         assert!(xml.contains("<Attributes><entry><key>k</key><value>v</value></entry></Attributes>"), "{xml}");
+    }
+
+    #[test]
+    fn nothing_is_an_empty_element() {
+        let xml = response("ReceiveMessage", "ns", XmlStyle::Flattened, &json!({}), "id");
+        assert!(xml.contains("<ReceiveMessageResult/><ResponseMetadata>"), "{xml}");
+        let xml = response("DeleteMessage", "ns", XmlStyle::Flattened, &Value::Null, "id");
+        assert!(!xml.contains("Result"), "{xml}");
     }
 
     #[test]

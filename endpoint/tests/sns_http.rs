@@ -111,6 +111,49 @@ async fn a_server_confirms_by_the_link_and_gets_what_is_published() {
     let ended = reqwest::get(envelope["UnsubscribeURL"].as_str().unwrap()).await.unwrap();
     assert_eq!(ended.status().as_u16(), 200);
     assert!(sns.list_subscriptions().send().await.unwrap().subscriptions().is_empty());
+    let topics = sns.get_topic_attributes().topic_arn(&topic).send().await.unwrap().attributes.unwrap();
+    assert_eq!((topics["SubscriptionsConfirmed"].as_str(), topics["SubscriptionsPending"].as_str()), ("0", "0"));
+    // Anybody may have followed it, so the server is asked, and takes it back.
+    let (headers, body) = server.next().await;
+    assert_eq!(headers["x-amz-sns-message-type"], "UnsubscribeConfirmation");
+    assert_eq!(headers["x-amz-sns-subscription-arn"], arn);
+    let asked: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(asked["Type"], "UnsubscribeConfirmation");
+    assert!(asked["Message"].as_str().unwrap().contains(&format!("deactivate subscription {arn}.\n")), "{asked}");
+    let restored = reqwest::get(asked["SubscribeURL"].as_str().unwrap()).await.unwrap();
+    assert_eq!(restored.status().as_u16(), 200);
+    sns.publish().topic_arn(&topic).message("again").send().await.unwrap();
+    let (headers, body) = server.next().await;
+    assert_eq!(headers["x-amz-sns-subscription-arn"], arn);
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["Message"], "again");
+    // What ended does not stand in the way of a new subscription.
+    assert_eq!(reqwest::get(envelope["UnsubscribeURL"].as_str().unwrap()).await.unwrap().status().as_u16(), 200);
+    server.next().await;
+    let again = sns.subscribe().topic_arn(&topic).protocol("http").endpoint(&server.url).return_subscription_arn(true);
+    assert_ne!(again.send().await.unwrap().subscription_arn(), Some(arn));
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivery_has_the_type_that_its_policy_says() {
+    let (_directory, endpoint) = fresh().await;
+    let sns = endpoint.sns().await;
+    let (topic, mut server) = (topic(&sns).await, Server::start().await);
+    let set = sns.set_topic_attributes().topic_arn(&topic).attribute_name("DeliveryPolicy");
+    let json = r#"{"http": {"defaultRequestPolicy": {"headerContentType": "application/json"}}}"#;
+    set.attribute_value(json).send().await.unwrap();
+    let arn = subscribed(&sns, &topic, &mut server, &[]).await;
+    let publish = async || sns.publish().topic_arn(&topic).message("{}").send().await.unwrap();
+    publish().await;
+    assert_eq!(server.next().await.0["content-type"], "application/json");
+    let set = sns.set_subscription_attributes().subscription_arn(&arn).attribute_name("DeliveryPolicy");
+    set.attribute_value(r#"{"requestPolicy": {"headerContentType": "text/csv"}}"#).send().await.unwrap();
+    publish().await;
+    assert_eq!(server.next().await.0["content-type"], "text/csv");
+    let attributes = sns.get_subscription_attributes().subscription_arn(&arn).send().await.unwrap().attributes.unwrap();
+    let effective: Value = serde_json::from_str(&attributes["EffectiveDeliveryPolicy"]).unwrap();
+    assert_eq!(effective["requestPolicy"]["headerContentType"], "text/csv");
+    assert_eq!(effective["healthyRetryPolicy"]["numRetries"], 3);
     endpoint.stop().await;
 }
 
@@ -127,6 +170,7 @@ async fn links_are_for_what_they_say_and_no_more() {
     assert_eq!(get(format!("Action=ConfirmSubscription&Action=DeleteTopic&TopicArn={topic}")).await, 403);
     assert_eq!(get(format!("Action=DeleteTopic&TopicArn={topic}")).await, 403);
     assert_eq!(get(format!("Action=ConfirmSubscription&TopicArn={topic}&Token=0123")).await, 400);
+    assert_eq!(get("Action=ConfirmSubscription&TopicArn=topic&Token=0123".into()).await, 400);
     let subscribe = sns.subscribe().topic_arn(&topic).protocol("http").endpoint(&server.url).send().await.unwrap();
     assert_eq!(subscribe.subscription_arn(), Some("pending confirmation"));
     let confirmation: Value = serde_json::from_str(&server.next().await.1).unwrap();

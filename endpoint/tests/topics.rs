@@ -97,13 +97,46 @@ async fn what_is_not_offered_is_refused() {
     let (_directory, endpoint) = fresh().await;
     let sns = endpoint.sns().await;
     let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
-    let text = sns.subscribe().topic_arn(&topic).protocol("sms").endpoint("+15550100");
-    let refused = text.send().await.unwrap_err().into_service_error();
-    assert!(refused.is_invalid_parameter_exception(), "{refused:?}");
-    assert!(refused.message().unwrap().contains("sqs"), "{refused:?}");
+    let mobile =
+        sns.publish().target_arn(format!("{topic}:endpoint/GCM/app/id")).message("x").send().await.unwrap_err();
+    assert_eq!(mobile.code(), Some("InvalidParameter"));
+    let set = |name: &str, value: &str| {
+        sns.set_topic_attributes().topic_arn(&topic).attribute_name(name).attribute_value(value)
+    };
+    for (name, value) in [("Policy", "[]"), ("DeliveryPolicy", "1"), ("Policy", "x")] {
+        assert_eq!(set(name, value).send().await.unwrap_err().code(), Some("InvalidParameter"), "{name} {value}");
+    }
     assert!(sns.create_topic().name("a.fifo").send().await.is_err());
     let error = sns.list_platform_applications().send().await.unwrap_err();
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 501);
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn subscribers_that_are_not_here() {
+    let (_directory, endpoint) = fresh().await;
+    let (sns, sqs) = (endpoint.sns().await, endpoint.sqs().await);
+    let topic = sns.create_topic().name("images").send().await.unwrap().topic_arn.unwrap();
+    let dead = sqs.create_queue().queue_name("dead").send().await.unwrap().queue_url.unwrap();
+    let redrive = r#"{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}"#;
+    let subscribe =
+        |protocol: &str, target: &str| sns.subscribe().topic_arn(&topic).protocol(protocol).endpoint(target);
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    subscribe("lambda", function).attributes("RedrivePolicy", redrive).send().await.unwrap();
+    let arn = subscribe("sms", "+15551234567").send().await.unwrap().subscription_arn.unwrap();
+    let attributes = sns.get_subscription_attributes().subscription_arn(arn).send().await.unwrap().attributes.unwrap();
+    assert_eq!(attributes["PendingConfirmation"], "false");
+    let refused = subscribe("sms", "+1a234").send().await.unwrap_err();
+    assert_eq!(refused.message(), Some("Invalid SMS endpoint: +1a234"));
+    sns.publish().topic_arn(&topic).message("x").send().await.unwrap();
+    // The function is not there, as one that was deleted.
+    let received = sqs.receive_message().queue_url(&dead).send().await.unwrap().messages.unwrap();
+    let envelope: Value = serde_json::from_str(received[0].body().unwrap()).unwrap();
+    assert_eq!((received.len(), envelope["Message"].as_str()), (1, Some("x")));
+    assert!(sns.publish().phone_number("+15551234567").message("x").send().await.unwrap().message_id.is_some());
+    let refused = sns.publish().phone_number("+1a234").message("x").send().await.unwrap_err();
+    let said = "Invalid parameter: PhoneNumber Reason: +1a234 is not valid to publish to";
+    assert_eq!(refused.message(), Some(said));
     endpoint.stop().await;
 }
 

@@ -7,13 +7,13 @@
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -26,10 +26,13 @@ use crate::{
 };
 
 use super::{
-    AttributeMap, Sns,
+    Sns,
+    envelope::Confirmation,
     error::SnsError,
+    policy,
     retry::RetryPolicy,
     subscription::{self, SELECT, Subscription},
+    topics::delivery_policy,
 };
 
 /// Deliveries are woken for as a queue's receivers are. The ids of queues begin at 1.
@@ -43,6 +46,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The kind of what was published, unlike a request for confirmation, which nobody misses.
 const NOTIFICATION: &str = "Notification";
+
+/// What tells a server that its subscription ended.
+pub(super) const UNSUBSCRIBED: &str = "UnsubscribeConfirmation";
 
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
@@ -60,8 +66,9 @@ impl Message {
         Message { id, kind: NOTIFICATION.into(), body, raw }
     }
 
-    pub(super) fn confirmation(id: String, body: String) -> Self {
-        Message { id, kind: "SubscriptionConfirmation".into(), body, raw: false }
+    pub(super) fn confirmation(confirmation: &Confirmation<'_>) -> Self {
+        let (id, kind) = (confirmation.message_id.to_owned(), confirmation.kind().to_owned());
+        Message { id, kind, body: confirmation.to_json(), raw: false }
     }
 }
 
@@ -80,6 +87,7 @@ struct Delivery {
     message: Message,
     subscription: Subscription,
     retries: RetryPolicy,
+    content_type: HeaderValue,
 }
 
 /// How a request ended.
@@ -170,23 +178,17 @@ fn look(connection: &Connection, now: Millis) -> Result<(Vec<Delivery>, Option<M
         })?
         .collect::<Result<Vec<(i64, i64, u32, Message)>, _>>()?;
     let due = rows.into_iter().map(|(id, subscription, attempts, message)| {
-        let (subscription, topic_policy) = with_topic_policy(connection, subscription)?;
-        let retries = RetryPolicy::of(subscription.delivery_policy(), topic_policy.as_deref());
-        Ok(Delivery { id, attempts, message, subscription, retries })
+        let sql = format!("{SELECT} WHERE s.id = ?1");
+        let subscription = connection.prepare_cached(&sql)?.query_row([subscription], subscription::subscription)?;
+        let topic = delivery_policy(connection, &subscription.topic)?;
+        let (own, topic) = (subscription.delivery_policy(), topic.as_deref());
+        let (retries, content_type) = (RetryPolicy::of(own, topic), policy::content_type(own, topic));
+        Ok(Delivery { id, attempts, message, subscription, retries, content_type })
     });
     let due = due.collect::<Result<Vec<_>, SnsError>>()?;
     let next = "SELECT min(due_ms) FROM delivery WHERE due_ms > ?1";
     let next = connection.prepare_cached(next)?.query_row([now], |row| row.get(0))?;
     Ok((due, next))
-}
-
-fn with_topic_policy(connection: &Connection, id: i64) -> Result<(Subscription, Option<String>), SnsError> {
-    let sql = format!("{SELECT} WHERE s.id = ?1");
-    let subscription = connection.prepare_cached(&sql)?.query_row([id], subscription::subscription)?;
-    let sql = "SELECT attributes FROM topic WHERE name = ?1";
-    let attributes: Option<Json<AttributeMap>> =
-        connection.prepare_cached(sql)?.query_row([&subscription.topic], |row| row.get(0)).optional()?;
-    Ok((subscription, attributes.and_then(|mut attributes| attributes.0.remove("DeliveryPolicy"))))
 }
 
 async fn send(client: &HttpClient, names: &Names, delivery: &Delivery) -> Ending {
@@ -209,13 +211,18 @@ async fn send(client: &HttpClient, names: &Names, delivery: &Delivery) -> Ending
 
 fn request(names: &Names, delivery: &Delivery) -> Result<Request<Full<Bytes>>, http::Error> {
     let Delivery { message, subscription, .. } = delivery;
+    let is_notification = message.kind == NOTIFICATION;
+    let content_type = if is_notification { delivery.content_type.clone() } else { policy::content_type(None, None) };
     let mut request = Request::post(&subscription.endpoint)
-        .header(header::CONTENT_TYPE, "text/plain; charset=UTF-8")
+        .header(header::CONTENT_TYPE, content_type)
         .header(header::USER_AGENT, "Amazon Simple Notification Service Agent")
+        .header(header::ACCEPT_ENCODING, "gzip,deflate")
+        .header(header::CONNECTION, "Keep-Alive")
         .header("x-amz-sns-message-type", &message.kind)
         .header("x-amz-sns-message-id", &message.id)
         .header("x-amz-sns-topic-arn", names.topic_arn(&subscription.topic));
-    if !subscription.pending {
+    // What is to begin has no name yet; what ended has.
+    if is_notification || !subscription.pending || message.kind == UNSUBSCRIBED {
         request = request.header("x-amz-sns-subscription-arn", subscription.arn(names));
     }
     if message.raw {

@@ -7,6 +7,8 @@ use crate::{
     sqs::MessageAttributes,
 };
 
+use super::delivery::UNSUBSCRIBED;
+
 /// What an envelope is made of.
 pub(super) struct Notification<'a> {
     pub(super) message_id: &'a str,
@@ -18,15 +20,19 @@ pub(super) struct Notification<'a> {
     pub(super) attributes: &'a MessageAttributes,
     /// Where the topic keeps an order.
     pub(super) sequence_number: Option<&'a str>,
+    pub(super) signature_version: &'a str,
     pub(super) at: Millis,
 }
 
-/// What asks a server to confirm its subscription.
+/// What asks a server to confirm its subscription, or whether it wants back one that ended.
 pub(super) struct Confirmation<'a> {
     pub(super) message_id: &'a str,
     pub(super) topic_arn: &'a str,
+    /// The ARN of the subscription that ended.
+    pub(super) ended: Option<&'a str>,
     pub(super) authority: &'a str,
     pub(super) token: &'a str,
+    pub(super) signature_version: &'a str,
     pub(super) at: Millis,
 }
 
@@ -46,7 +52,7 @@ impl Notification<'_> {
         envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
         // The service does not sign what a topic with an order sends.
         if self.sequence_number.is_none() {
-            unsigned(&mut envelope, self.authority);
+            unsigned(&mut envelope, self.authority, self.signature_version);
         }
         let unsubscribe =
             format!("http://{}/?Action=Unsubscribe&SubscriptionArn={}", self.authority, self.subscription_arn);
@@ -63,31 +69,39 @@ impl Notification<'_> {
 }
 
 impl Confirmation<'_> {
+    pub(super) fn kind(&self) -> &'static str {
+        if self.ended.is_some() { UNSUBSCRIBED } else { "SubscriptionConfirmation" }
+    }
+
     pub(super) fn to_json(&self) -> String {
-        let message = format!(
-            "You have chosen to subscribe to the topic {}.\nTo confirm the subscription, visit the SubscribeURL included in this message.",
-            self.topic_arn
-        );
+        let (chosen, visit) = match self.ended {
+            None => (format!("subscribe to the topic {}", self.topic_arn), "confirm the subscription"),
+            Some(ended) => {
+                (format!("deactivate subscription {ended}"), "cancel this operation and restore the subscription")
+            }
+        };
+        let message =
+            format!("You have chosen to {chosen}.\nTo {visit}, visit the SubscribeURL included in this message.");
         let url = format!(
             "http://{}/?Action=ConfirmSubscription&TopicArn={}&Token={}",
             self.authority, self.topic_arn, self.token
         );
         let mut envelope = Map::new();
-        envelope.insert("Type".into(), json!("SubscriptionConfirmation"));
+        envelope.insert("Type".into(), json!(self.kind()));
         envelope.insert("MessageId".into(), json!(self.message_id));
         envelope.insert("Token".into(), json!(self.token));
         envelope.insert("TopicArn".into(), json!(self.topic_arn));
         envelope.insert("Message".into(), json!(message));
         envelope.insert("SubscribeURL".into(), json!(url));
         envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
-        unsigned(&mut envelope, self.authority);
+        unsigned(&mut envelope, self.authority, self.signature_version);
         Value::Object(envelope).to_string()
     }
 }
 
 /// The fields of a signature, which say that it is none: there is no certificate of Amazon's on this machine to make a true one.
-fn unsigned(envelope: &mut Map<String, Value>, authority: &str) {
-    envelope.insert("SignatureVersion".into(), json!("1"));
+fn unsigned(envelope: &mut Map<String, Value>, authority: &str, version: &str) {
+    envelope.insert("SignatureVersion".into(), json!(version));
     envelope.insert("Signature".into(), json!("bm90LXNpZ25lZA=="));
     envelope.insert("SigningCertURL".into(), json!(format!("http://{authority}/_endpoint/not-signed.pem")));
 }

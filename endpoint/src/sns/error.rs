@@ -21,6 +21,8 @@ pub(crate) enum SnsError {
     InvalidValue(String),
     #[error("Invalid token")]
     InvalidToken,
+    #[error("Invalid SMS endpoint: {0}")]
+    InvalidPhone(String),
     /// What the service's own framework refuses before the service sees it.
     #[error("1 validation error detected: Value null at '{0}' failed to satisfy constraint: Member must not be null")]
     Missing(String),
@@ -78,7 +80,9 @@ impl From<SnsError> for Fault {
         let (code, status) = match error {
             SnsError::NoTopic | SnsError::NoSubscription => ("NotFound", StatusCode::NOT_FOUND),
             SnsError::NoResource => ("ResourceNotFound", StatusCode::NOT_FOUND),
-            SnsError::InvalidParameter(_) | SnsError::InvalidToken => ("InvalidParameter", StatusCode::BAD_REQUEST),
+            SnsError::InvalidParameter(_) | SnsError::InvalidToken | SnsError::InvalidPhone(_) => {
+                ("InvalidParameter", StatusCode::BAD_REQUEST)
+            }
             SnsError::Missing(_) => ("ValidationError", StatusCode::BAD_REQUEST),
             SnsError::InvalidValue(_) => ("ParameterValueInvalid", StatusCode::BAD_REQUEST),
             SnsError::NotAuthorized => ("AuthorizationError", StatusCode::FORBIDDEN),

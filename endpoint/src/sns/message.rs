@@ -159,12 +159,5 @@ fn check_value(name: &str, attribute: &AttributeValue) -> Result<(), String> {
     if attribute.basic_type() == "Number" && !attribute.is_number() {
         return Err(format!("Could not cast message attribute '{name}' value to number."));
     }
-    if kind == "String.Array" && !attribute.string_value.as_deref().is_some_and(is_array) {
-        return Err(format!("Could not parse the value of the message attribute '{name}' as an array."));
-    }
     Ok(())
-}
-
-fn is_array(text: &str) -> bool {
-    serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_array())
 }

@@ -1,14 +1,16 @@
 //! SNS: topics, and their subscriptions by queues and by HTTP servers on this machine.
 //!
 //! A publish puts its message into every subscribed queue, and on its way to every server, in ONE unit of work, so that after a
-//! crash either all of them have it or none. Other protocols are refused: nothing leaves this machine.
+//! crash either all of them have it or none. Nothing leaves this machine, whoever is subscribed.
 
 mod delivery;
+mod endpoints;
 mod envelope;
 mod error;
 mod filter;
 mod message;
 mod permissions;
+mod policy;
 mod publish;
 mod retry;
 mod subscribe;
@@ -62,7 +64,7 @@ impl Sns {
             "UntagResource" => empty(self.untag(call.params.decode()?).await),
             "ListTagsForResource" => answer(self.list_tags(call.params.decode()?).await),
             "Subscribe" => answer(self.subscribe(call.params.decode()?, &call.authority).await),
-            "Unsubscribe" => done(self.unsubscribe(call.params.decode()?, call.signed).await),
+            "Unsubscribe" => done(self.unsubscribe(call.params.decode()?, &call.authority, call.signed).await),
             "ConfirmSubscription" => answer(self.confirm(call.params.decode()?, call.signed).await),
             "ListSubscriptions" => answer(self.list_subscriptions(call.params.decode()?).await),
             "ListSubscriptionsByTopic" => answer(self.list_subscriptions_by_topic(call.params.decode()?).await),

@@ -45,9 +45,10 @@ impl RetryPolicy {
     /// The policy of a subscription, else that of its topic, else the default.
     pub(super) fn of(subscription: Option<&str>, topic: Option<&str>) -> RetryPolicy {
         let parsed = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
-        let own = parsed(subscription).and_then(|policy| in_force(&policy["healthyRetryPolicy"]));
-        let inherited = parsed(topic).and_then(|policy| in_force(&policy["http"]["defaultHealthyRetryPolicy"]));
-        own.or(inherited).unwrap_or_default()
+        let topic = parsed(topic).map(|policy| policy["http"].clone()).unwrap_or_default();
+        let subscription = parsed(subscription).filter(|_| topic["disableSubscriptionOverrides"] != true);
+        let own = subscription.and_then(|policy| in_force(&policy["healthyRetryPolicy"]));
+        own.or_else(|| in_force(&topic["defaultHealthyRetryPolicy"])).unwrap_or_default()
     }
 
     /// Checks the policy of a subscription.
@@ -65,7 +66,8 @@ impl RetryPolicy {
     }
 
     fn check_ranges(&self) -> Result<(), String> {
-        let phases = self.num_no_delay_retries + self.num_min_delay_retries + self.num_max_delay_retries;
+        let phases = [self.num_no_delay_retries, self.num_min_delay_retries, self.num_max_delay_retries];
+        let phases = phases.into_iter().fold(0, u32::saturating_add);
         if !(1..=3600).contains(&self.min_delay_target) {
             return Err("minDelayTarget must be between 1 and 3600.".into());
         }
@@ -148,6 +150,7 @@ mod tests {
             r#"{"healthyRetryPolicy": {"numRetries": -1}}"#,
             r#"{"healthyRetryPolicy": {"minDelayTarget": 5, "maxDelayTarget": 4}}"#,
             r#"{"healthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 2}}"#,
+            r#"{"healthyRetryPolicy": {"numNoDelayRetries": 4294967295, "numMinDelayRetries": 1}}"#,
             r#"{"healthyRetryPolicy": {"backoffFunction": "cubic"}}"#,
         ] {
             assert!(RetryPolicy::check(policy).is_err(), "{policy}");

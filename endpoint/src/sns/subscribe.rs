@@ -7,14 +7,20 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{hosts::is_loopback, json::Json, names::Names, sqs::FIFO_SUFFIX, store::Unit};
+use crate::{
+    clock::{Millis, SECOND},
+    json::Json,
+    names::Names,
+    store::Unit,
+};
 
 use super::{
     AttributeMap, Sns,
     delivery::{self, Message},
+    endpoints::{self, is_reached},
     envelope::Confirmation,
     error::SnsError,
-    subscription::{self, HTTP, SELECT, SQS, Subscription, existing},
+    subscription::{self, SELECT, Subscription, existing},
     topics::{Topic, existing_topic},
 };
 
@@ -48,7 +54,8 @@ pub(super) struct SubscriptionArn {
     subscription_arn: String,
 }
 
-const HTTPS: &str = "https";
+/// How long a server may take back that its subscription ended.
+const REGRET: Millis = 3 * 24 * 60 * 60 * SECOND;
 /// What a subscription that waits is called instead of by its ARN.
 const PENDING: &str = "pending confirmation";
 
@@ -58,9 +65,11 @@ impl Sns {
         let wants_arn = input.return_subscription_arn.as_deref() == Some("true");
         let subscribe = move |unit: &mut Unit<'_>| {
             let topic = existing_topic(unit.connection(), &names, &input.topic_arn)?;
-            check_endpoint(&names, &topic, &input)?;
+            endpoints::check(&names, &topic, &input.protocol, &input.endpoint)?;
             let attributes = checked(&topic, &input)?;
-            let sql = format!("{SELECT} WHERE s.topic_id = ?1 AND s.protocol = ?2 AND s.endpoint = ?3");
+            let sql = format!(
+                "{SELECT} WHERE s.topic_id = ?1 AND s.protocol = ?2 AND s.endpoint = ?3 AND s.ended_ms IS NULL"
+            );
             let fields = params![topic.id, input.protocol, input.endpoint];
             let mut statement = unit.connection().prepare_cached(&sql)?;
             let found = statement.query_row(fields, subscription::subscription).optional()?;
@@ -79,12 +88,13 @@ impl Sns {
                 let confirmation = Confirmation {
                     message_id: &Uuid::new_v4().to_string(),
                     topic_arn: &names.topic_arn(&topic.name),
+                    ended: None,
                     authority: &authority,
                     token,
+                    signature_version: topic.signature_version(),
                     at: now,
                 };
-                let message = Message::confirmation(confirmation.message_id.to_owned(), confirmation.to_json());
-                delivery::add(unit, found.id, &message, now)?;
+                delivery::add(unit, found.id, &Message::confirmation(&confirmation), now)?;
             }
             Ok(if found.pending && !wants_arn { PENDING.to_owned() } else { found.arn(&names) })
         };
@@ -99,12 +109,17 @@ impl Sns {
         let names = self.names.clone();
         let guarded = signed && input.authenticate_on_unsubscribe.as_deref() == Some("true");
         let confirm = move |unit: &mut Unit<'_>| {
-            let topic = names.topic_in_arn(&input.topic_arn).ok_or_else(|| SnsError::refused("Topic"))?;
-            let sql = format!("{SELECT} WHERE s.token = ?1 AND t.name = ?2");
+            // The service asks for a topic of the region, and then the token alone counts.
+            let topic = names.topic_in_arn(&input.topic_arn).map(|name| names.topic_arn(name));
+            if topic.is_none_or(|topic| topic != input.topic_arn) {
+                return Err(SnsError::refused("Topic"));
+            }
+            let sql = format!("{SELECT} WHERE s.token = ?1");
             let mut statement = unit.connection().prepare_cached(&sql)?;
-            let found = statement.query_row([input.token.as_str(), topic], subscription::subscription).optional()?;
+            let found = statement.query_row([&input.token], subscription::subscription).optional()?;
             let found = found.ok_or_else(|| SnsError::refused("Token"))?;
-            let sql = "UPDATE subscription SET pending = 0, authenticated = ?2, guarded = ?3 WHERE id = ?1 AND pending";
+            let sql = "UPDATE subscription SET pending = 0, authenticated = ?2, guarded = ?3, ended_ms = NULL \
+                       WHERE id = ?1 AND pending";
             unit.connection().prepare_cached(sql)?.execute(params![found.id, signed, guarded])?;
             Ok::<_, SnsError>(found.arn(&names))
         };
@@ -112,10 +127,19 @@ impl Sns {
     }
 
     /// Removes a subscription. One that is not there is no error.
-    pub(super) async fn unsubscribe(&self, input: OneSubscription, signed: bool) -> Result<(), SnsError> {
-        let names = self.names.clone();
+    pub(super) async fn unsubscribe(
+        &self,
+        input: OneSubscription,
+        authority: &str,
+        signed: bool,
+    ) -> Result<(), SnsError> {
+        let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
         let remove = move |unit: &mut Unit<'_>| match existing(unit.connection(), &names, &input.subscription_arn) {
             Ok(found) if found.guarded && !signed => Err(SnsError::NotAuthorized),
+            // A link may have been followed by anybody who got the message, so that the server is asked.
+            Ok(found) if !signed && !found.pending && is_reached(&found.protocol, &found.endpoint) => {
+                end(unit, &names, &found, &authority, now)
+            }
             Ok(found) => {
                 unit.connection().prepare_cached("DELETE FROM subscription WHERE id = ?1")?.execute([found.id])?;
                 Ok(())
@@ -127,6 +151,33 @@ impl Sns {
     }
 }
 
+/// Ends the subscription of a server and sends it what takes that back.
+fn end(unit: &mut Unit<'_>, names: &Names, found: &Subscription, authority: &str, now: Millis) -> Result<(), SnsError> {
+    let sql = "DELETE FROM subscription WHERE ended_ms < ?1";
+    unit.connection().prepare_cached(sql)?.execute([now - REGRET])?;
+    let token = new_token();
+    let sql = "UPDATE subscription SET token = ?2, pending = 1, ended_ms = ?3 WHERE id = ?1";
+    unit.connection().prepare_cached(sql)?.execute(params![found.id, token, now])?;
+    unit.connection().prepare_cached("DELETE FROM delivery WHERE subscription_id = ?1")?.execute([found.id])?;
+    let topic_arn = names.topic_arn(&found.topic);
+    let topic = existing_topic(unit.connection(), names, &topic_arn)?;
+    let confirmation = Confirmation {
+        message_id: &Uuid::new_v4().to_string(),
+        topic_arn: &topic_arn,
+        ended: Some(&found.arn(names)),
+        authority,
+        token: &token,
+        signature_version: topic.signature_version(),
+        at: now,
+    };
+    delivery::add(unit, found.id, &Message::confirmation(&confirmation), now)
+}
+
+/// As long as the service's own.
+fn new_token() -> String {
+    hex::encode(rand::random::<[[u8; 24]; 6]>().concat())
+}
+
 fn insert(
     unit: &Unit<'_>,
     names: &Names,
@@ -135,9 +186,11 @@ fn insert(
     attributes: &AttributeMap,
 ) -> Result<Subscription, SnsError> {
     let uuid = Uuid::new_v4().to_string();
-    let pending = input.protocol != SQS;
-    // As long as the service's own.
-    let token = pending.then(|| hex::encode(rand::random::<[[u8; 24]; 6]>().concat()));
+    let pending = endpoints::must_confirm(&input.protocol);
+    let token = pending.then(new_token);
+    let sql =
+        "DELETE FROM subscription WHERE topic_id = ?1 AND protocol = ?2 AND endpoint = ?3 AND ended_ms IS NOT NULL";
+    unit.connection().prepare_cached(sql)?.execute(params![topic.id, input.protocol, input.endpoint])?;
     let sql = "INSERT INTO subscription (topic_id, uuid, protocol, endpoint, attributes, token, pending) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let fields = params![topic.id, uuid, input.protocol, input.endpoint, Json(attributes), token, pending];
@@ -154,53 +207,4 @@ fn checked(topic: &Topic, input: &Subscribe) -> Result<AttributeMap, SnsError> {
     }
     subscription::check_filter(&attributes).map_err(refused)?;
     Ok(attributes)
-}
-
-fn check_endpoint(names: &Names, topic: &Topic, input: &Subscribe) -> Result<(), SnsError> {
-    let endpoint = input.endpoint.as_str();
-    match input.protocol.as_str() {
-        _ if endpoint.is_empty() => Err(SnsError::refused("Endpoint")),
-        SQS => {
-            if endpoint.split(':').count() < 6 {
-                return Err(SnsError::refused("SQS endpoint ARN"));
-            }
-            if names.queue_in_arn(endpoint).is_none() {
-                return Err(SnsError::invalid("Endpoint", "it is not the ARN of a queue of this endpoint's account"));
-            }
-            if endpoint.ends_with(FIFO_SUFFIX) && !topic.is_fifo() {
-                return Err(SnsError::refused(
-                    "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics",
-                ));
-            }
-            Ok(())
-        }
-        _ if topic.is_fifo() => Err(SnsError::refused("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue")),
-        HTTP | HTTPS => check_server(&input.protocol, endpoint),
-        "email" | "email-json" if endpoint.contains('@') => Ok(()),
-        "email" | "email-json" => Err(SnsError::refused("Email address")),
-        "sms" | "application" | "lambda" | "firehose" => Err(SnsError::invalid(
-            "Protocol",
-            format!(
-                "{} is not offered by this endpoint: subscribe a queue (sqs) or a loopback server (http)",
-                input.protocol
-            ),
-        )),
-        other => Err(SnsError::refused(format!("Amazon SNS does not support this protocol string: {other}"))),
-    }
-}
-
-fn check_server(protocol: &str, endpoint: &str) -> Result<(), SnsError> {
-    let uri: Option<http::Uri> = endpoint.parse().ok();
-    let uri = uri.filter(|uri| uri.scheme_str() == Some(protocol) && uri.authority().is_some());
-    uri.map(drop).ok_or_else(|| SnsError::refused("Endpoint must match the specified protocol"))
-}
-
-/// Whether a subscriber is sent anything. Nothing leaves this machine: to whatever is elsewhere no token is sent, so that
-/// its subscription waits for ever, as that of a server that does not answer.
-fn is_reached(protocol: &str, endpoint: &str) -> bool {
-    let uri: Option<http::Uri> = endpoint.parse().ok().filter(|_| protocol == HTTP);
-    // A user's name and password would come before an `@`.
-    uri.as_ref()
-        .and_then(http::Uri::authority)
-        .is_some_and(|authority| !authority.as_str().contains('@') && is_loopback(authority.as_str()))
 }

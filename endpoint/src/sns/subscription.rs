@@ -9,6 +9,7 @@ use super::{
     AttributeMap,
     error::SnsError,
     filter::{Filter, Scope},
+    policy,
     retry::RetryPolicy,
 };
 
@@ -17,10 +18,10 @@ const FILTER: &str = "FilterPolicy";
 const SCOPE: &str = "FilterPolicyScope";
 const REDRIVE: &str = "RedrivePolicy";
 const DELIVERY: &str = "DeliveryPolicy";
-pub(super) const SQS: &str = "sqs";
-pub(super) const HTTP: &str = "http";
+const ROLE: &str = "SubscriptionRoleArn";
 
-/// A subscription as its row has it, with its topic's name.
+/// A subscription as its row has it, with its topic's name. One that ended stays for a while, pending, for its server may take
+/// that back.
 #[derive(Debug, Clone)]
 pub(super) struct Subscription {
     pub(super) id: i64,
@@ -75,7 +76,7 @@ pub(super) fn existing(connection: &Connection, names: &Names, arn: &str) -> Res
     }
     let rest = names.topic_in_arn(arn).ok_or(SnsError::NoSubscription)?;
     let (topic, uuid) = rest.split_once(':').ok_or_else(|| SnsError::refused("SubscriptionId"))?;
-    let sql = format!("{SELECT} WHERE s.uuid = ?1 AND t.name = ?2");
+    let sql = format!("{SELECT} WHERE s.uuid = ?1 AND t.name = ?2 AND s.ended_ms IS NULL");
     let found = connection.prepare_cached(&sql)?.query_row([uuid, topic], subscription).optional()?;
     found.ok_or(SnsError::NoSubscription)
 }
@@ -105,7 +106,10 @@ impl Subscription {
     }
 
     /// All attributes, those that are computed among them.
-    pub(super) fn described(self, names: &Names, effective: Option<String>) -> AttributeMap {
+    pub(super) fn described(mut self, names: &Names, effective: Option<String>) -> AttributeMap {
+        if let Some(policy) = self.attributes.get_mut(DELIVERY) {
+            *policy = policy::of_subscription(policy);
+        }
         let computed = [
             ("SubscriptionArn", self.arn(names)),
             ("TopicArn", names.topic_arn(&self.topic)),
@@ -115,7 +119,7 @@ impl Subscription {
             ("ConfirmationWasAuthenticated", (self.authenticated && !self.pending).to_string()),
             ("PendingConfirmation", self.pending.to_string()),
             (RAW, "false".to_owned()),
-            ("SubscriptionPrincipal", format!("arn:aws:iam::{}:root", names.account)),
+            ("SubscriptionPrincipal", format!("arn:aws:iam::{}:user/decouple", names.account)),
         ];
         let mut all: AttributeMap = computed.map(|(name, value)| (name.to_owned(), value)).into();
         all.extend(effective.map(|policy| ("EffectiveDeliveryPolicy".to_owned(), policy)));
@@ -152,7 +156,7 @@ pub(super) fn set(
                 "{SCOPE}: Invalid value [{value}]. Please use either MessageBody or MessageAttributes"
             ));
         }
-        FILTER | SCOPE => value,
+        FILTER | SCOPE | ROLE => value,
         REDRIVE => {
             check_redrive(&value, topic, endpoint).map_err(|reason| format!("{REDRIVE}: {reason}"))?;
             value

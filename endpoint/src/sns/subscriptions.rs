@@ -7,11 +7,12 @@ use crate::{json::Json, names::Names, store::Unit};
 
 use super::{
     Sns,
+    endpoints::{HTTP, HTTPS},
     error::SnsError,
-    paging,
+    paging, policy,
     subscribe::OneSubscription,
-    subscription::{self, SELECT, SQS, Subscription, existing},
-    topics::{Attributes, existing_topic},
+    subscription::{self, SELECT, Subscription, existing},
+    topics::{Attributes, delivery_policy, existing_topic},
 };
 
 #[derive(Deserialize, Default)]
@@ -78,7 +79,9 @@ impl Sns {
     async fn list(&self, topic: Option<i64>, input: ListSubscriptions) -> Result<Subscriptions, SnsError> {
         let after = paging::start(input.next_token.as_deref())?;
         let read = move |connection: &Connection| {
-            let sql = format!("{SELECT} WHERE s.id > ?1 AND (?2 IS NULL OR s.topic_id = ?2) ORDER BY s.id LIMIT ?3");
+            let sql = format!(
+                "{SELECT} WHERE s.id > ?1 AND (?2 IS NULL OR s.topic_id = ?2) AND s.ended_ms IS NULL ORDER BY s.id LIMIT ?3"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![after, topic, paging::LIMIT], subscription::subscription)?;
             Ok::<_, SnsError>(rows.collect::<Result<Vec<_>, _>>()?)
@@ -94,7 +97,12 @@ impl Sns {
         let read = move |connection: &Connection| {
             let found = existing(connection, &names, &input.subscription_arn)?;
             // Only what is delivered to servers is tried again by a policy.
-            let effective = (found.protocol != SQS).then(|| found.delivery_policy().map(str::to_owned)).flatten();
+            let effective = if [HTTP, HTTPS].contains(&found.protocol.as_str()) {
+                let topic = delivery_policy(connection, &found.topic)?;
+                Some(policy::effective(found.delivery_policy(), topic.as_deref()))
+            } else {
+                None
+            };
             Ok(Attributes { attributes: found.described(&names, effective) })
         };
         self.store.read(read).await

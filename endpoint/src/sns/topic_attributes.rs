@@ -1,24 +1,25 @@
 //! Attributes of a topic: which there are, what they may be, what they are when nobody says.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::names::Names;
 
-use super::{AttributeMap, topics::Topic};
+use super::{AttributeMap, policy, topics::Topic};
 
 pub(super) const FIFO_TOPIC: &str = "FifoTopic";
 pub(super) const CONTENT_BASED: &str = "ContentBasedDeduplication";
 pub(super) const THROUGHPUT_SCOPE: &str = "FifoThroughputScope";
 pub(super) const POLICY: &str = "Policy";
 pub(super) const DELIVERY_POLICY: &str = "DeliveryPolicy";
+pub(super) const SIGNATURE_VERSION: &str = "SignatureVersion";
 
-/// Attributes that can be set, and whether their value is JSON.
+/// Attributes that can be set, and whether their value is a JSON object.
 const SETTABLE: &[(&str, bool)] = &[
     ("DisplayName", false),
     (POLICY, true),
     (DELIVERY_POLICY, true),
     ("KmsMasterKeyId", false),
-    ("SignatureVersion", false),
+    (SIGNATURE_VERSION, false),
     ("TracingConfig", false),
 ];
 /// Attributes of topics that keep an order: name, and what each may be.
@@ -34,7 +35,7 @@ pub(super) fn described(topic: Topic, names: &Names, (confirmed, pending): (i64,
         ("TopicArn", names.topic_arn(&topic.name)),
         ("DisplayName", String::new()),
         (POLICY, topic.policy(names).to_string()),
-        ("EffectiveDeliveryPolicy", effective_delivery_policy(topic.attributes.get(DELIVERY_POLICY)).to_string()),
+        ("EffectiveDeliveryPolicy", policy::effective_of_topic(topic.attributes.get(DELIVERY_POLICY))),
         ("SubscriptionsConfirmed", confirmed.to_string()),
         ("SubscriptionsPending", pending.to_string()),
         ("SubscriptionsDeleted", "0".to_owned()),
@@ -45,6 +46,9 @@ pub(super) fn described(topic: Topic, names: &Names, (confirmed, pending): (i64,
         all.insert(CONTENT_BASED.to_owned(), "false".to_owned());
     }
     all.extend(topic.attributes);
+    if let Some(set) = all.get_mut(DELIVERY_POLICY) {
+        *set = policy::of_topic(set);
+    }
     if !fifo {
         // A topic that was said to keep no order does not show that.
         all.remove(FIFO_TOPIC);
@@ -72,25 +76,6 @@ pub(super) fn default_policy(arn: &str, account: &str) -> Value {
     })
 }
 
-/// The policy of deliveries to servers that is in force: what was set, over what the service has.
-fn effective_delivery_policy(set: Option<&String>) -> Value {
-    let mut policy = json!({"http": {
-        "defaultHealthyRetryPolicy": {
-            "minDelayTarget": 20, "maxDelayTarget": 20, "numRetries": 3, "numMaxDelayRetries": 0, "numNoDelayRetries": 0,
-            "numMinDelayRetries": 0, "backoffFunction": "linear",
-        },
-        "disableSubscriptionOverrides": false,
-        "defaultRequestPolicy": {"headerContentType": "text/plain; charset=UTF-8"},
-    }});
-    let set: Option<Value> = set.and_then(|set| serde_json::from_str(set).ok());
-    if let Some(Value::Object(set)) = set.map(|mut set| set["http"].take()) {
-        for (name, value) in set {
-            policy["http"][name] = value;
-        }
-    }
-    policy
-}
-
 /// Checks an attribute of a topic that keeps an order, or of one that does not.
 pub(super) fn check_attribute(name: &str, value: &str, fifo: bool) -> Result<(), String> {
     if let Some((_, values)) = FIFO.iter().find(|(attribute, _)| *attribute == name) {
@@ -106,7 +91,7 @@ pub(super) fn check_attribute(name: &str, value: &str, fifo: bool) -> Result<(),
     }
     let is_feedback = FEEDBACK.iter().any(|suffix| name.ends_with(suffix));
     match SETTABLE.iter().find(|(settable, _)| *settable == name) {
-        Some((_, true)) if !value.is_empty() && serde_json::from_str::<Value>(value).is_err() => {
+        Some((_, true)) if !value.is_empty() && serde_json::from_str::<Map<String, Value>>(value).is_err() => {
             Err(format!("{name}: failed to parse JSON."))
         }
         Some(_) => Ok(()),

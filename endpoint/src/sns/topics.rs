@@ -16,8 +16,8 @@ use super::{
     error::SnsError,
     paging,
     topic_attributes::{
-        CONTENT_BASED, DELIVERY_POLICY, FIFO_TOPIC, POLICY, THROUGHPUT_SCOPE, check_attribute, default_policy,
-        described,
+        CONTENT_BASED, DELIVERY_POLICY, FIFO_TOPIC, POLICY, SIGNATURE_VERSION, THROUGHPUT_SCOPE, check_attribute,
+        default_policy, described,
     },
 };
 
@@ -118,10 +118,15 @@ impl Topic {
         self.attributes.get(THROUGHPUT_SCOPE).is_some_and(|scope| scope == "MessageGroup")
     }
 
+    /// Which signature the fields of its messages are for.
+    pub(super) fn signature_version(&self) -> &str {
+        self.attributes.get(SIGNATURE_VERSION).map_or("1", String::as_str)
+    }
+
     /// The policy, with what the service has where none was set.
     pub(super) fn policy(&self, names: &Names) -> Value {
         let set = self.attributes.get(POLICY).and_then(|policy| serde_json::from_str(policy).ok());
-        set.unwrap_or_else(|| default_policy(&names.topic_arn(&self.name), &names.account))
+        set.filter(Value::is_object).unwrap_or_else(|| default_policy(&names.topic_arn(&self.name), &names.account))
     }
 
     pub(super) fn set_policy(&mut self, policy: &Value) {
@@ -150,6 +155,14 @@ pub(super) fn existing_topic(connection: &Connection, names: &Names, arn: &str) 
     let name = names.topic_in_arn(arn).ok_or(SnsError::NoTopic)?;
     let sql = format!("SELECT {COLUMNS} FROM topic WHERE name = ?1");
     connection.prepare_cached(&sql)?.query_row([name], topic).optional()?.ok_or(SnsError::NoTopic)
+}
+
+/// How messages of a topic are delivered to servers, where that was said.
+pub(super) fn delivery_policy(connection: &Connection, name: &str) -> Result<Option<String>, SnsError> {
+    let sql = "SELECT attributes FROM topic WHERE name = ?1";
+    let attributes: Option<Json<AttributeMap>> =
+        connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
+    Ok(attributes.and_then(|mut attributes| attributes.0.remove(DELIVERY_POLICY)))
 }
 
 fn save(connection: &Connection, topic: &Topic) -> Result<(), SnsError> {
@@ -220,7 +233,7 @@ impl Sns {
         let read = move |connection: &Connection| {
             let topic = existing_topic(connection, &names, &input.topic_arn)?;
             let sql = "SELECT count(*) FILTER (WHERE NOT pending), count(*) FILTER (WHERE pending) FROM subscription \
-                       WHERE topic_id = ?1";
+                       WHERE topic_id = ?1 AND ended_ms IS NULL";
             let counts = connection.prepare_cached(sql)?.query_row([topic.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Attributes { attributes: described(topic, &names, counts) })
         };

@@ -122,6 +122,7 @@ const MIGRATIONS: &[&str] = &[
     ",
     S3_VERSIONS,
     ORDER_AND_DELIVERIES,
+    ENDED_SUBSCRIPTIONS,
 ];
 
 /// Objects get versions and settings, small ones get their bytes beside their row, so that the group's one flush covers them.
@@ -218,6 +219,9 @@ const ORDER_AND_DELIVERIES: &str = r"
     CREATE INDEX delivery_due ON delivery (due_ms);
     CREATE INDEX delivery_subscription ON delivery (subscription_id);
     ";
+
+/// 4: subscriptions that ended, which stay for a while in case their server wants them back.
+const ENDED_SUBSCRIPTIONS: &str = "ALTER TABLE subscription ADD COLUMN ended_ms INTEGER;";
 
 /// Folding the log into the database holds up whoever writes, for several flushes, so it is done once in so many pages: 16 MiB
 /// of them, which the next start after a crash reads in a few milliseconds.

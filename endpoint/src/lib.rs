@@ -14,6 +14,8 @@
 mod admin;
 mod auth;
 mod clock;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod hosts;
 mod json;
 mod names;

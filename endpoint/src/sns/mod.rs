@@ -8,6 +8,8 @@ mod endpoints;
 mod envelope;
 mod error;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod message;
 mod permissions;
 mod policy;

@@ -9,6 +9,8 @@ mod attributes;
 mod batch;
 mod error;
 pub(crate) mod fifo;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handles;
 mod message;
 mod moves;

@@ -138,7 +138,7 @@ fn check_name(name: &str) -> Result<(), String> {
 
 fn check_value(name: &str, attribute: &AttributeValue) -> Result<(), String> {
     let kind = attribute.data_type.as_str();
-    if !["String", "Number", "Binary"].contains(&attribute.basic_type()) {
+    if !["String", "Number", "Binary"].contains(&attribute.basic_type()) || kind.ends_with('.') {
         return Err(format!(
             "The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is \
              Binary, Number, and String."

@@ -69,13 +69,16 @@ pub(super) fn existing(connection: &Connection, names: &Names, arn: &str) -> Res
     if arn.is_empty() {
         return Err(SnsError::invalid("SubscriptionArn", "no value for required parameter"));
     }
-    let parts = arn.split(':').count();
-    if parts < 6 {
-        let reason = format!("An ARN must have at least 6 elements, not {parts}");
-        return Err(SnsError::invalid("SubscriptionArn", reason));
+    match arn.split(':').count() {
+        6 => return Err(SnsError::refused("SubscriptionId")),
+        7.. => {}
+        parts => {
+            let reason = format!("An ARN must have at least 6 elements, not {parts}");
+            return Err(SnsError::invalid("SubscriptionArn", reason));
+        }
     }
-    let rest = names.topic_in_arn(arn).ok_or(SnsError::NoSubscription)?;
-    let (topic, uuid) = rest.split_once(':').ok_or_else(|| SnsError::refused("SubscriptionId"))?;
+    let rest = names.topic_in_arn(arn).and_then(|rest| rest.split_once(':'));
+    let (topic, uuid) = rest.ok_or(SnsError::NoSubscription)?;
     let sql = format!("{SELECT} WHERE s.uuid = ?1 AND t.name = ?2 AND s.ended_ms IS NULL");
     let found = connection.prepare_cached(&sql)?.query_row([uuid, topic], subscription).optional()?;
     found.ok_or(SnsError::NoSubscription)

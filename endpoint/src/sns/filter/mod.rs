@@ -152,8 +152,11 @@ impl Rule {
                 Ok(Rule::Or(policies.collect::<Result<_, _>>()?))
             }
             Value::Array(items) => Ok(Rule::Conditions(items.iter().map(Condition::parse).collect::<Result<_, _>>()?)),
-            Value::Object(_) if scope == Scope::Attributes => Err(FilterError::NestedAttribute),
-            Value::Object(fields) => Ok(Rule::Nested(Policy::parse(fields, scope)?)),
+            Value::Object(fields) => match Policy::parse(fields, scope)? {
+                // What is wrong below is said first.
+                _ if scope == Scope::Attributes => Err(FilterError::NestedAttribute),
+                policy => Ok(Rule::Nested(policy)),
+            },
             _ => Err(FilterError::NotAList(key.to_owned())),
         }
     }
@@ -288,6 +291,7 @@ mod tests {
         assert_eq!(refused(json!({"a": []})), "FilterPolicy: Empty arrays are not allowed");
         let nested = "Filter policy scope MessageAttributes does not support nested filter policy";
         assert_eq!(refused(json!({"a": {"b": ["x"]}})), nested);
+        assert_eq!(refused(json!({"a": {"prefix": "x"}})), "FilterPolicy: \"prefix\" must be an object or an array");
         assert_eq!(refused(json!({"a": [{"colour": "x"}]})), "FilterPolicy: Unrecognized match type colour");
         assert_eq!(refused(json!({"a": [{"prefix": 1}]})), "FilterPolicy: prefix match pattern must be a string");
         assert_eq!(

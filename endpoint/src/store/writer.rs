@@ -313,8 +313,8 @@ mod tests {
     fn hold(store: &Store) -> Sender<()> {
         let ((go_on, told), (hold, held)) = (channel(), channel());
         let wait = move |_: &mut Unit<'_>| {
-            drop(hold.send(()));
-            drop(told.recv());
+            hold.send(()).unwrap();
+            told.recv().unwrap();
             Ok(())
         };
         store.submit(wait).unwrap();

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Credentials,
     clock::{Millis, SECOND},
-    wire::Fault,
+    wire::{Fault, in_hex},
 };
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -91,9 +91,9 @@ impl Verifier {
             return Err(AuthError::Incomplete("the host header is not signed"));
         }
         let canonical = canonical_request(request, body, &signature);
-        let digest = hex::encode(Sha256::digest(canonical));
+        let digest = in_hex(&Sha256::digest(canonical));
         let to_sign = [ALGORITHM, &signature.date, signature.scope(), &digest].join("\n");
-        let expected = hex::encode(hmac(&self.key(signature.scope()), to_sign.as_bytes()));
+        let expected = in_hex(&hmac(&self.key(signature.scope()), to_sign.as_bytes()));
         if equal(expected.as_bytes(), signature.value.as_bytes()) { Ok(()) } else { Err(AuthError::Mismatch) }
     }
 
@@ -112,7 +112,7 @@ impl Verifier {
 
 /// The signature of a text, by the key of a scope such as `20261123/us-east-1/s3/aws4_request`.
 pub(crate) fn sign(secret: &str, scope: &str, text: &[u8]) -> String {
-    hex::encode(hmac(&derive(secret, scope), text))
+    in_hex(&hmac(&derive(secret, scope), text))
 }
 
 fn derive(secret: &str, scope: &str) -> Key {
@@ -227,7 +227,7 @@ fn canonical_request(request: &Parts, body: &[u8], signature: &Signature<'_>) ->
         }
         canonical.push('\n');
     }
-    canonical.extend(["\n", &signature.signed_headers, "\n", &hex::encode(Sha256::digest(body))]);
+    canonical.extend(["\n", &signature.signed_headers, "\n", &in_hex(&Sha256::digest(body))]);
     canonical
 }
 
@@ -254,6 +254,13 @@ fn encode(text: &str, keep_slash: bool) -> String {
 
 /// Adds a header's value without space around it, and with single spaces inside.
 fn push_one_spaced(canonical: &mut String, value: &[u8]) {
+    let plain = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+    let ends = [value.first(), value.last()];
+    // Nearly all values are that way already.
+    if value.iter().all(plain) && !ends.contains(&Some(&b' ')) && !value.windows(2).any(|pair| pair == b"  ") {
+        canonical.push_str(&String::from_utf8_lossy(value));
+        return;
+    }
     for (number, word) in String::from_utf8_lossy(value).split_ascii_whitespace().enumerate() {
         canonical.extend([if number > 0 { " " } else { "" }, word]);
     }
@@ -284,6 +291,19 @@ mod tests {
     fn hmac_is_the_standard_one() {
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(hex::encode(hmac(b"Jefe", b"what do ya want for nothing?")), expected);
+    }
+
+    #[test]
+    fn space_in_headers_is_collapsed() {
+        let spaced = |value: &str| {
+            let mut canonical = String::new();
+            push_one_spaced(&mut canonical, value.as_bytes());
+            canonical
+        };
+        for value in ["a b", " a b", "a b ", "a  b", "a\tb", "\ta \t b\t"] {
+            assert_eq!(spaced(value), "a b", "{value:?}");
+        }
+        assert_eq!((spaced(""), spaced(" "), spaced("ü  u")), (String::new(), String::new(), "ü u".into()));
     }
 
     /// `get-vanilla` of the signature test suite that AWS publishes.

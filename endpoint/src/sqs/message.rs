@@ -6,6 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use crate::wire::in_hex;
+
 use super::error::SqsError;
 
 /// The most attributes on a message.
@@ -139,7 +141,7 @@ pub(crate) fn size(body: &str, attributes: &MessageAttributes) -> usize {
 }
 
 pub(crate) fn md5_of_body(body: &str) -> String {
-    hex::encode(Md5::digest(body))
+    in_hex(&Md5::digest(body))
 }
 
 /// The digest of attributes: of each in the order of names its name, type and value, all with their lengths before them.
@@ -154,7 +156,7 @@ pub(crate) fn md5_of_attributes(attributes: &MessageAttributes) -> Option<String
         digest.update([if value.string_value.is_some() { 1 } else { 2 }]);
         update(&mut digest, &value.bytes());
     }
-    Some(hex::encode(digest.finalize()))
+    Some(in_hex(&digest.finalize()))
 }
 
 fn update(digest: &mut Md5, bytes: &[u8]) {

@@ -144,5 +144,12 @@ pub(crate) fn respond(protocol: Protocol, action: &str, outcome: Outcome) -> Res
     response
 }
 
+/// Bytes as digits. The crate's own `encode` goes character by character, and every call has digests.
+pub(crate) fn in_hex(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 2 * bytes.len()];
+    hex::encode_to_slice(bytes, &mut digits).expect("there are two digits for each byte");
+    String::from_utf8(digits).expect("digits are text")
+}
+
 const JSON: &str = "application/x-amz-json-1.0";
 const XML: &str = "text/xml";

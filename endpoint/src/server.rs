@@ -22,7 +22,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// More than any SDK sends; presigned URLs are the longest.
 const MAX_HEAD: usize = 64 * 1024;
-const MAX_HEADERS: usize = 128;
 /// Connections at a time; others wait to be accepted. Most processes may have 1,024 files open, and the store needs some.
 const MAX_CONNECTIONS: usize = 768;
 /// A pause after a failed accept (too many open files, say), so that the loop does not spin.
@@ -90,11 +89,11 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, services: S
         let services = services.clone();
         async move { Ok::<_, Infallible>(services.answer(request).await) }
     });
+    // The limit on how many headers there may be is the library's own: with another it would allocate for each request.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

@@ -20,6 +20,7 @@ mod properties;
 mod queues;
 mod receipt;
 mod receive;
+mod room;
 mod rows;
 mod send;
 mod tags;
@@ -52,12 +53,13 @@ pub(crate) struct Sqs {
     clock: SharedClock,
     names: Names,
     attempts: Arc<attempts::Attempts>,
+    room: Arc<room::Room>,
 }
 
 impl Sqs {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
-        Sqs { store, clock, names, attempts: Arc::default() }
+        Sqs { store, clock, names, attempts: Arc::default(), room: Arc::default() }
     }
 
     /// Runs one operation.

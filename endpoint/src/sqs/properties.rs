@@ -12,6 +12,7 @@ use crate::{
 use super::{
     handles::{delete, hide},
     receipt::Receipt,
+    room::Room,
     rows::{NewMessage, counts, enqueue, existing_queue},
     take::{Request, take},
 };
@@ -100,7 +101,7 @@ impl Bench {
     fn receive(&mut self, max: i64) {
         let names = Names { region: "us-east-1".into(), account: "000000000000".into() };
         let request = Request { queue: name(self.fifo).into(), max, visibility: Some(VISIBILITY), attempt: None };
-        let taken = take(&mut Unit::new(&self.connection), &names, &request, self.now).unwrap();
+        let taken = take(&mut Unit::new(&self.connection), &names, &Room::default(), &request, self.now).unwrap();
         let allowed = self.allowed();
         let wanted = allowed.len().min(usize::try_from(max).unwrap());
         assert_eq!(taken.messages.len(), wanted, "all that may be received is, up to the maximum: {allowed:?}");

@@ -131,9 +131,9 @@ impl Sqs {
 
     async fn take(&self, request: &Request) -> Result<InFlight, SqsError> {
         let (request, names) = (request.clone(), self.names.clone());
-        let (clock, store) = (Arc::clone(&self.clock), Arc::clone(&self.store));
+        let (clock, store, room) = (Arc::clone(&self.clock), Arc::clone(&self.store), Arc::clone(&self.room));
         let take = move |unit: &mut Unit<'_>| {
-            let taken = take(unit, &names, &request, clock.now())?;
+            let taken = take(unit, &names, &room, &request, clock.now())?;
             Ok(InFlight { store, taken, accepted: false })
         };
         self.store.write_lightly(take).await

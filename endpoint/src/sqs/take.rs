@@ -16,11 +16,9 @@ use super::{
     error::SqsError,
     fifo,
     message::MessageAttributes,
+    room::Room,
     rows::{Queue, existing_queue, expire, find_queue},
 };
-
-/// The most messages of a queue that are received and not deleted yet.
-const MAX_IN_FLIGHT: i64 = 120_000;
 
 /// What a receive asks of a queue.
 #[derive(Debug, Clone)]
@@ -86,13 +84,19 @@ pub(super) fn give_back(
     Ok(())
 }
 
-pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: Millis) -> Result<Taken, SqsError> {
+pub(super) fn take(
+    unit: &mut Unit<'_>,
+    names: &Names,
+    room: &Room,
+    request: &Request,
+    now: Millis,
+) -> Result<Taken, SqsError> {
     let queue = existing_queue(unit.connection(), &request.queue)?;
     let fifo = queue.is_fifo();
     if fifo {
         expire(unit.connection(), &queue, now)?;
     }
-    let max = if has_room(unit.connection(), queue.id, now)? {
+    let max = if room.take(unit.connection(), queue.id, request.max, now)? {
         request.max
     } else if fifo {
         0
@@ -122,20 +126,6 @@ pub(super) fn take(unit: &mut Unit<'_>, names: &Names, request: &Request, now: M
     }
     let next_visible = if messages.is_empty() { next_visible(unit, &queue, now)? } else { None };
     Ok(Taken { queue: queue.id, fifo, messages, next_visible, default_wait: queue.attributes.wait() })
-}
-
-/// Whether a queue may have more messages in flight.
-fn has_room(connection: &Connection, queue: QueueId, now: Millis) -> Result<bool, rusqlite::Error> {
-    // Most queues have few hidden messages of any kind, and the index alone says so.
-    let hidden = "SELECT count(*) FROM (SELECT 1 FROM message WHERE queue_id = ?1 AND visible_ms > ?2 LIMIT ?3)";
-    let hidden: i64 =
-        connection.prepare_cached(hidden)?.query_row(params![queue, now, MAX_IN_FLIGHT], |row| row.get(0))?;
-    if hidden < MAX_IN_FLIGHT {
-        return Ok(true);
-    }
-    let in_flight = "SELECT count(*) FROM message WHERE queue_id = ?1 AND visible_ms > ?2 AND receipt IS NOT NULL";
-    let in_flight: i64 = connection.prepare_cached(in_flight)?.query_row(params![queue, now], |row| row.get(0))?;
-    Ok(in_flight < MAX_IN_FLIGHT)
 }
 
 /// The messages that are due, after those that were received as often as the queue allows have gone to its dead-letter queue.

@@ -14,6 +14,7 @@ use super::{
     error::SqsError,
     handles::hide,
     receipt::Receipt,
+    room::Room,
     rows::{Counts, NewMessage, counts, enqueue, existing_queue},
     take::{Request, Taken, give_back, take},
 };
@@ -41,7 +42,7 @@ fn send(connection: &Connection, name: &str, delay: Option<i64>, now: Millis) {
 
 fn receive(connection: &Connection, name: &str, now: Millis) -> Taken {
     let request = Request { queue: name.into(), max: 10, visibility: None, attempt: None };
-    take(&mut Unit::new(connection), &names(), &request, now).unwrap()
+    take(&mut Unit::new(connection), &names(), &Room::default(), &request, now).unwrap()
 }
 
 fn count(connection: &Connection, name: &str, now: Millis) -> Counts {
@@ -138,7 +139,8 @@ fn only_so_many_messages_are_in_flight() {
     send(&connection, "q", None, START);
     send(&connection, "q", None, START);
     let request = Request { queue: "q".into(), max: 1, visibility: None, attempt: None };
-    let take_at = |now| take(&mut Unit::new(&connection), &names(), &request, now);
+    let room = Room::default();
+    let take_at = |now| take(&mut Unit::new(&connection), &names(), &room, &request, now);
     assert_eq!(take_at(START).unwrap().messages.len(), 1);
     assert!(matches!(take_at(START), Err(SqsError::OverLimit(_))));
     // All but one are visible again.

@@ -172,10 +172,10 @@ def objects(options, servers):
 def idle(options, servers):
     print("\nAfter all that, with nothing to do for ten seconds\n")
     head("", "started in", "CPU", "memory")
-    for server in servers:
-        begun = server.cpu()
-        time.sleep(10)
-        row(server.name, f"{server.started * 1000:.0f} ms", f"{(server.cpu() - begun) * 10:.1f} %", f"{server.memory():.0f} MiB")
+    begun = [server.cpu() for server in servers]
+    time.sleep(10)
+    for server, before in zip(servers, begun):
+        row(server.name, f"{server.started * 1000:.0f} ms", f"{(server.cpu() - before) * 10:.1f} %", f"{server.memory():.0f} MiB")
 
 
 def starts(options, _):

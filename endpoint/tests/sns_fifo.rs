@@ -163,6 +163,11 @@ async fn what_is_wrong_is_said_in_the_words_of_the_service() {
     said.push(message(&set.send().await.unwrap_err()));
     said.push(message(&sns.list_tags_for_resource().resource_arn(format!("{topic}x")).send().await.unwrap_err()));
     said.push(message(&sns.confirm_subscription().topic_arn(&topic).token("00ff").send().await.unwrap_err()));
+    let kind = MessageAttributeValue::builder().data_type("String.").string_value("v").build().unwrap();
+    let typed = sns.publish().topic_arn(&topic).message("m").message_attributes("a", kind);
+    said.push(message(&typed.send().await.unwrap_err()));
+    let elsewhere = "arn:aws:sns:us-east-1:111111111111:images";
+    said.push(message(&sns.unsubscribe().subscription_arn(elsewhere).send().await.unwrap_err()));
     assert_eq!(
         said,
         [
@@ -179,6 +184,9 @@ async fn what_is_wrong_is_said_in_the_words_of_the_service() {
             "InvalidParameter: Invalid parameter: AttributeName",
             "ResourceNotFound: Resource does not exist",
             "InvalidParameter: Invalid parameter: Token",
+            "ParameterValueInvalid: The message attribute 'a' has an invalid message attribute type, the set of supported type \
+             prefixes is Binary, Number, and String.",
+            "InvalidParameter: Invalid parameter: SubscriptionId",
         ]
     );
     endpoint.stop().await;

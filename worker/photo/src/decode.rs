@@ -8,7 +8,8 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use crate::{
     Header, PhotoError,
     colour::ToSrgb,
-    inspect, jpeg,
+    inspect::{head, inspect},
+    jpeg,
     picture::{Picture, Stored},
     rgb::Rgb,
     turn::Turn,
@@ -68,7 +69,10 @@ pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
             return Err(PhotoError::Broken(format!("it has {} scans, more than {MOST_SCANS}", shape.scans)));
         }
     }
-    let mut decoder = decoder(Cursor::new(content), header.kind.format).map_err(PhotoError::broken)?;
+    let format = header.kind.format;
+    let mut decoder = decoder(Cursor::new(head(content, header.kind)), format)
+        .or_else(|_| decoder(Cursor::new(content), format))
+        .map_err(PhotoError::broken)?;
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();

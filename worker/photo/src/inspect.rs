@@ -4,7 +4,7 @@ use std::io::{BufRead, Cursor, Read as _, Seek};
 
 use image::{ImageDecoder, ImageFormat};
 
-use crate::{MOST_PIXELS, PhotoError, decode::decoder};
+use crate::{MOST_PIXELS, PhotoError, decode::decoder, jpeg};
 
 /// Kinds of images that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,18 @@ const SIGNATURE: u64 = 64;
 
 /// Reads an image's header: its kind, and its size as people will see it.
 pub fn inspect(content: &[u8]) -> Result<Header, PhotoError> {
-    header(Cursor::new(content), kind(content)?)
+    let kind = kind(content)?;
+    let found = header(Cursor::new(head(content, kind)), kind);
+    match found {
+        // What is odd about it may lie in how its head was told.
+        Err(PhotoError::Broken(_)) => header(Cursor::new(content), kind),
+        found => found,
+    }
+}
+
+/// Returns the part of a file that its header is read from. A decoder takes a copy of what it is given.
+pub(crate) fn head(content: &[u8], kind: Kind) -> &[u8] {
+    if kind.format == ImageFormat::Jpeg { jpeg::head(content) } else { content }
 }
 
 /// Reads an image's header from where it lies.

@@ -5,7 +5,7 @@ mod whole;
 use bytes::Bytes;
 use turbojpeg::{Colorspace, Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
 
-pub(crate) use self::whole::shape;
+pub(crate) use self::whole::{head, shape};
 use crate::{
     PhotoError,
     planes::{Coarse, Plane, Planes},

@@ -31,10 +31,26 @@ pub(crate) fn shape(content: &[u8]) -> Shape {
     Shape { whole: false, scans }
 }
 
+/// Returns what stands before the pixels: all that headers and metadata are read from. It is all of what has no pixels.
+pub(crate) fn head(content: &[u8]) -> &[u8] {
+    let mut at = 2;
+    while let Some(marker) = next_marker(content, &mut at) {
+        if matches!(marker, 0xD0..=0xD9 | 0x01) {
+            continue;
+        }
+        let Some(length) = content.get(at..at + 2) else { break };
+        at += usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+        if marker == 0xDA {
+            return content.get(..at).unwrap_or(content);
+        }
+    }
+    content
+}
+
 /// Finds the next marker from `at` on, and moves behind it. In compressed data, `FF` is followed by `00`.
 fn next_marker(content: &[u8], at: &mut usize) -> Option<u8> {
     loop {
-        let found = content.get(*at..)?.iter().position(|byte| *byte == 0xFF)?;
+        let found = memchr::memchr(0xFF, content.get(*at..)?)?;
         *at += found + 1;
         // Any number of `FF` may stand before a marker.
         while content.get(*at) == Some(&0xFF) {
@@ -66,6 +82,15 @@ mod tests {
         let thumbnail = [0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD9, 0, 0, 0xFF, 0xDA, 0, 2, 1, 2, 3];
         assert!(!shape(&thumbnail).whole);
         assert!(shape(&[&thumbnail[..], &[0xFF, 0xD9]].concat()).whole);
+    }
+
+    #[test]
+    fn the_head_ends_where_pixels_begin() {
+        let photo = include_bytes!("../../../../tests/photos/rocket.jpg");
+        let head = head(photo);
+        assert!(head.len() > 300 && head.len() < photo.len() / 10, "{}", head.len());
+        assert_eq!(shape(&[head, &[0xFF, 0xD9]].concat()), Shape { whole: true, scans: 1 });
+        assert_eq!(super::head(&photo[..200]), &photo[..200]);
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! What the model looks at: the middle of a photo, small and square.
 
-use fast_image_resize::FilterType;
-
 use crate::{
-    PhotoError,
     picture::{Picture, Stored},
-    resample::{Area, Resampler},
+    resample::{Area, Filter},
     rgb::Rgb,
 };
 
@@ -45,22 +42,22 @@ impl Look {
     }
 
     /// Looks at a picture that is upright and in sRGB.
-    pub(crate) fn at(picture: &Picture, resampler: &mut Resampler) -> Result<Self, PhotoError> {
-        Ok(Self(middle(picture, resampler)?.data.to_vec()))
+    pub(crate) fn at(picture: &Picture) -> Self {
+        Self(middle(picture).data.to_vec())
     }
 
     /// Looks at a picture as it was stored.
-    pub(crate) fn at_stored(stored: &Stored, resampler: &mut Resampler) -> Result<Self, PhotoError> {
-        Ok(Self(stored.finish(middle(&stored.picture, resampler)?).data.to_vec()))
+    pub(crate) fn at_stored(stored: &Stored) -> Self {
+        Self(stored.finish(middle(&stored.picture)).data.to_vec())
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "two small constants")]
-fn middle(picture: &Picture, resampler: &mut Resampler) -> Result<Rgb, PhotoError> {
+fn middle(picture: &Picture) -> Rgb {
     let (width, height) = picture.extent();
     let side = (width.min(height) * SIDE as f64 / OF as f64).max(1.0).min(width.min(height));
     let area = Area { left: (width - side) / 2.0, top: (height - side) / 2.0, width: side, height: side };
-    picture.patch(resampler, area, FilterType::CatmullRom, (SIDE, SIDE))
+    picture.patch(area, Filter::CatmullRom, (SIDE, SIDE))
 }
 
 #[cfg(test)]
@@ -71,7 +68,7 @@ mod tests {
     fn the_model_looks_at_planes_of_the_middle() {
         for (width, height) in [(500, 300), (1, 1), (3, 900)] {
             let grey = Picture::Rgb(Rgb { width, height, data: vec![128; width * height * 3].into() });
-            let input = Look::at(&grey, &mut Resampler::default()).unwrap().input();
+            let input = Look::at(&grey).input();
             assert_eq!(input.len(), 3 * SIDE * SIDE);
             assert!(input.iter().all(|value| (value - 1.0 / 128.0).abs() < 0.01));
         }

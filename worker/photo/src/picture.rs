@@ -1,12 +1,9 @@
 //! A photo's pixels, in planes or in red, green and blue: what renditions are made from, whichever it is.
 
-use fast_image_resize::FilterType;
-
 use crate::{
-    PhotoError,
     colour::ToSrgb,
     planes::{Coarse, Mirrored, Planes},
-    resample::{Area, Resampler},
+    resample::{Area, Filter},
     rgb::Rgb,
     turn::Turn,
 };
@@ -34,24 +31,18 @@ impl Picture {
     }
 
     /// Returns this picture at another size.
-    pub(crate) fn resize(&self, resampler: &mut Resampler, size: (usize, usize)) -> Result<Self, PhotoError> {
+    pub(crate) fn resize(&self, size: (usize, usize)) -> Self {
         match self {
-            Self::Planes(planes) => planes.resize(resampler, size, Coarse::HALF, Mirrored::default()).map(Self::Planes),
-            Self::Rgb(rgb) => rgb.resize(resampler, self.whole(), FilterType::Lanczos3, size).map(Self::Rgb),
+            Self::Planes(planes) => Self::Planes(planes.resize(size, Coarse::HALF, Mirrored::default())),
+            Self::Rgb(rgb) => Self::Rgb(rgb.resize(self.whole(), Filter::Lanczos3, size)),
         }
     }
 
     /// Returns an area as red, green and blue.
-    pub(crate) fn patch(
-        &self,
-        resampler: &mut Resampler,
-        area: Area,
-        filter: FilterType,
-        size: (usize, usize),
-    ) -> Result<Rgb, PhotoError> {
+    pub(crate) fn patch(&self, area: Area, filter: Filter, size: (usize, usize)) -> Rgb {
         match self {
-            Self::Planes(planes) => Rgb::from_planes(planes, resampler, area, filter, size),
-            Self::Rgb(rgb) => rgb.resize(resampler, area, filter, size),
+            Self::Planes(planes) => Rgb::from_planes(planes, area, filter, size),
+            Self::Rgb(rgb) => rgb.resize(area, filter, size),
         }
     }
 }
@@ -65,16 +56,16 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Resizes, converts and turns, in this order: a smaller picture is quicker to convert and to turn. `size` is upright.
-    pub(crate) fn upright(&self, resampler: &mut Resampler, size: (usize, usize)) -> Result<Picture, PhotoError> {
+    pub(crate) fn upright(&self, size: (usize, usize)) -> Picture {
         let size = self.turn.size(size);
         match &self.picture {
             Picture::Planes(planes) if self.to_srgb.is_none() => {
-                let small = planes.resize(resampler, size, Coarse::HALF, self.turn.mirrored)?;
-                Ok(Picture::Planes(self.turn.planes(small)))
+                let small = planes.resize(size, Coarse::HALF, self.turn.mirrored);
+                Picture::Planes(self.turn.planes(small))
             }
             picture => {
-                let small = picture.patch(resampler, picture.whole(), FilterType::Lanczos3, size)?;
-                Ok(Picture::Rgb(self.turn.rgb(self.in_srgb(small))))
+                let small = picture.patch(picture.whole(), Filter::Lanczos3, size);
+                Picture::Rgb(self.turn.rgb(self.in_srgb(small)))
             }
         }
     }

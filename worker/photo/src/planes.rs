@@ -4,12 +4,8 @@
 //! groups of pixels); such an edge repeats its neighbour and is never looked at.
 
 use bytes::Bytes;
-use fast_image_resize::{FilterType, PixelType};
 
-use crate::{
-    PhotoError,
-    resample::{Area, Resampler, Source},
-};
+use crate::resample::{self, Area, Filter, Source};
 
 /// One plane: a byte a sample, row by row. Copies are cheap.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,47 +53,30 @@ pub(crate) struct Mirrored {
 
 impl Planes {
     /// Returns this photo at another size, with colour as coarse as asked for.
-    pub(crate) fn resize(
-        &self,
-        resampler: &mut Resampler,
-        (width, height): (usize, usize),
-        coarse: Coarse,
-        mirrored: Mirrored,
-    ) -> Result<Self, PhotoError> {
+    pub(crate) fn resize(&self, (width, height): (usize, usize), coarse: Coarse, mirrored: Mirrored) -> Self {
         let own = Coarse::NONE;
-        let mut plane = |plane: &Plane, from: Coarse, to: Coarse| {
+        let plane = |plane: &Plane, from: Coarse, to: Coarse| {
             let across = Axis::new(self.extent.0, from.across, width, to.across, coarse.across, mirrored.across);
             let down = Axis::new(self.extent.1, from.down, height, to.down, coarse.down, mirrored.down);
-            resize_plane(resampler, plane, &across, &down)
+            resize_plane(plane, &across, &down)
         };
-        let luma = plane(&self.luma, own, own)?;
-        let chroma = match &self.chroma {
-            Some([cb, cr]) => Some([plane(cb, self.coarse, coarse)?, plane(cr, self.coarse, coarse)?]),
-            None => None,
-        };
+        let luma = plane(&self.luma, own, own);
+        let chroma =
+            self.chroma.as_ref().map(|planes| planes.each_ref().map(|chroma| plane(chroma, self.coarse, coarse)));
         #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
         let extent = (width as f64, height as f64);
-        Ok(Self { extent, luma, chroma, coarse })
+        Self { extent, luma, chroma, coarse }
     }
 
     /// Returns what an area (in samples of brightness) shows, in brightness and two planes of colour of the same size.
-    pub(crate) fn patch(
-        &self,
-        resampler: &mut Resampler,
-        area: Area,
-        filter: FilterType,
-        size: (usize, usize),
-    ) -> Result<Patch, PhotoError> {
-        let mut patch = |plane: &Plane, coarse: Coarse| {
-            let source = Source { data: &plane.data, width: plane.width, height: plane.height, kind: PixelType::U8 };
-            resampler.resize(source, area.in_samples_of(coarse), filter, size)
+    pub(crate) fn patch(&self, area: Area, filter: Filter, size: (usize, usize)) -> Patch {
+        let patch = |plane: &Plane, coarse: Coarse| {
+            let source = Source { data: &plane.data, width: plane.width, height: plane.height, channels: 1 };
+            resample::resize(source, area.in_samples_of(coarse), filter, size)
         };
-        let luma = patch(&self.luma, Coarse::NONE)?;
-        let chroma = match &self.chroma {
-            Some([cb, cr]) => Some([patch(cb, self.coarse)?, patch(cr, self.coarse)?]),
-            None => None,
-        };
-        Ok((luma, chroma))
+        let luma = patch(&self.luma, Coarse::NONE);
+        let chroma = self.chroma.as_ref().map(|planes| planes.each_ref().map(|chroma| patch(chroma, self.coarse)));
+        (luma, chroma)
     }
 }
 
@@ -147,13 +126,13 @@ impl Axis {
     }
 }
 
-fn resize_plane(resampler: &mut Resampler, plane: &Plane, across: &Axis, down: &Axis) -> Result<Plane, PhotoError> {
-    let source = Source { data: &plane.data, width: plane.width, height: plane.height, kind: PixelType::U8 };
+fn resize_plane(plane: &Plane, across: &Axis, down: &Axis) -> Plane {
+    let source = Source { data: &plane.data, width: plane.width, height: plane.height, channels: 1 };
     let area = Area { left: across.start, top: down.start, width: across.length, height: down.length };
-    let core = resampler.resize(source, area, FilterType::Lanczos3, (across.core, down.core))?;
+    let core = resample::resize(source, area, Filter::Lanczos3, (across.core, down.core));
     let (width, height) = (across.samples(), down.samples());
     if (width, height) == (across.core, down.core) {
-        return Ok(Plane { width, height, data: core.into() });
+        return Plane { width, height, data: core.into() };
     }
     let mut data = Vec::with_capacity(width * height);
     for row in 0..height {
@@ -163,7 +142,7 @@ fn resize_plane(resampler: &mut Resampler, plane: &Plane, across: &Axis, down: &
         data.extend_from_slice(row);
         data.extend(std::iter::repeat_n(row[across.core - 1], across.behind));
     }
-    Ok(Plane { width, height, data: data.into() })
+    Plane { width, height, data: data.into() }
 }
 
 #[cfg(test)]
@@ -197,7 +176,7 @@ mod tests {
                 let photo = slope(width, height, coarse);
                 for to in [(101, 75), (100, 76), (57, 31), (width - 2, height - 2)] {
                     for mirrored in [Mirrored::default(), Mirrored { across: true, down: true }] {
-                        let small = photo.resize(&mut Resampler::default(), to, Coarse::HALF, mirrored).unwrap();
+                        let small = photo.resize(to, Coarse::HALF, mirrored);
                         let chroma = &small.chroma.as_ref().unwrap()[0];
                         assert_eq!((chroma.width, chroma.height), (to.0.div_ceil(2), to.1.div_ceil(2)));
                         assert_eq!((small.luma.width, small.luma.height), (chroma.width * 2, chroma.height * 2));
@@ -221,9 +200,7 @@ mod tests {
 
     #[test]
     fn a_single_pixel_becomes_a_whole_group() {
-        let small =
-            slope(1, 1, Coarse::HALF).resize(&mut Resampler::default(), (1, 1), Coarse::HALF, Mirrored::default());
-        let small = small.unwrap();
+        let small = slope(1, 1, Coarse::HALF).resize((1, 1), Coarse::HALF, Mirrored::default());
         assert_eq!((small.luma.width, small.luma.height), (2, 2));
     }
 }

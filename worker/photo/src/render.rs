@@ -7,7 +7,6 @@ use crate::{
     encode::Encoder,
     look::{Look, OF},
     picture::{Picture, Stored},
-    resample::Resampler,
 };
 
 /// What is to be made of a photo.
@@ -46,47 +45,46 @@ pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let widest = sizes.first().copied().unwrap_or_default();
     let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
     let stored = opened.decode(least, wanted.renditions.map(|settings| settings.background).unwrap_or_default())?;
-    let mut maker = Maker { wanted, resampler: Resampler::default(), made: Made::default() };
+    let mut maker = Maker { wanted, made: Made::default() };
     maker.make(stored, &sizes)?;
     Ok(maker.made)
 }
 
 struct Maker<'a> {
     wanted: Wanted<'a>,
-    resampler: Resampler,
     made: Made,
 }
 
 impl Maker<'_> {
     fn make(&mut self, stored: Stored, sizes: &[(usize, usize)]) -> Result<(), PhotoError> {
         let (Some(settings), Some(widest)) = (self.wanted.renditions, sizes.first()) else {
-            return self.look_at_stored(&stored);
+            self.look_at_stored(&stored);
+            return Ok(());
         };
         let mut encoder = Encoder::new(settings.format, settings.quality)?;
-        let mut picture = stored.upright(&mut self.resampler, *widest)?;
+        let mut picture = stored.upright(*widest);
         if !serves(*widest) {
-            self.look_at_stored(&stored)?;
+            self.look_at_stored(&stored);
         }
         // The largest picture is of no use from here on, and is most of the memory.
         drop(stored);
         for (index, size) in sizes.iter().enumerate() {
             if index > 0 {
-                picture = picture.resize(&mut self.resampler, *size)?;
+                picture = picture.resize(*size);
             }
             self.encode(&mut encoder, &picture, *size)?;
             let next_serves = sizes.get(index + 1).is_some_and(|next| serves(*next));
             if self.wanted.look && self.made.look.is_none() && !next_serves {
-                self.made.look = Some(Look::at(&picture, &mut self.resampler)?);
+                self.made.look = Some(Look::at(&picture));
             }
         }
         Ok(())
     }
 
-    fn look_at_stored(&mut self, stored: &Stored) -> Result<(), PhotoError> {
+    fn look_at_stored(&mut self, stored: &Stored) {
         if self.wanted.look {
-            self.made.look = Some(Look::at_stored(stored, &mut self.resampler)?);
+            self.made.look = Some(Look::at_stored(stored));
         }
-        Ok(())
     }
 
     fn encode(&mut self, encoder: &mut Encoder, picture: &Picture, size: (usize, usize)) -> Result<(), PhotoError> {

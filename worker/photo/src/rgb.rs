@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use decouple_contract::Colour;
-use fast_image_resize::{FilterType, PixelType};
 use image::DynamicImage;
 
 use crate::{
-    PhotoError,
     colour::ycc_to_rgb,
     planes::Planes,
-    resample::{Area, Resampler, Source},
+    resample::{Area, Filter, Source, resize},
 };
 
 /// Three bytes a pixel, row by row. Copies are cheap.
@@ -33,27 +31,15 @@ impl Rgb {
     }
 
     /// Resizes an area of a photo in planes and converts it, colour as fine as brightness.
-    pub(crate) fn from_planes(
-        planes: &Planes,
-        resampler: &mut Resampler,
-        area: Area,
-        filter: FilterType,
-        (width, height): (usize, usize),
-    ) -> Result<Self, PhotoError> {
-        let (luma, chroma) = planes.patch(resampler, area, filter, (width, height))?;
+    pub(crate) fn from_planes(planes: &Planes, area: Area, filter: Filter, (width, height): (usize, usize)) -> Self {
+        let (luma, chroma) = planes.patch(area, filter, (width, height));
         let chroma = chroma.as_ref().map(|[cb, cr]| [&cb[..], &cr[..]]);
-        Ok(Self { width, height, data: ycc_to_rgb(&luma, chroma).into() })
+        Self { width, height, data: ycc_to_rgb(&luma, chroma).into() }
     }
 
-    pub(crate) fn resize(
-        &self,
-        resampler: &mut Resampler,
-        area: Area,
-        filter: FilterType,
-        (width, height): (usize, usize),
-    ) -> Result<Self, PhotoError> {
-        let source = Source { data: &self.data, width: self.width, height: self.height, kind: PixelType::U8x3 };
-        Ok(Self { width, height, data: resampler.resize(source, area, filter, (width, height))?.into() })
+    pub(crate) fn resize(&self, area: Area, filter: Filter, (width, height): (usize, usize)) -> Self {
+        let source = Source { data: &self.data, width: self.width, height: self.height, channels: 3 };
+        Self { width, height, data: resize(source, area, filter, (width, height)).into() }
     }
 }
 

@@ -88,10 +88,8 @@ fn narrowed(planes: &Planes) -> [Vec<u8>; 3] {
 
 #[cfg(test)]
 mod tests {
-    use fast_image_resize::FilterType;
-
     use super::*;
-    use crate::resample::{Area, Resampler};
+    use crate::resample::{Area, Filter};
 
     fn slope(width: usize, height: usize) -> Rgb {
         let rising = |at: usize, of: usize| (at * 200 / of + 20) as u8;
@@ -103,7 +101,7 @@ mod tests {
     fn furthest(picture: &Picture, from: &Rgb) -> u8 {
         let area = Area { left: 0.0, top: 0.0, width: from.width as f64, height: from.height as f64 };
         let size = (from.width, from.height);
-        let shown = picture.patch(&mut Resampler::default(), area, FilterType::Lanczos3, size).unwrap();
+        let shown = picture.patch(area, Filter::Lanczos3, size);
         shown.data.iter().zip(&from.data).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
     }
 
@@ -115,7 +113,7 @@ mod tests {
             let planes = decode(&first, Colour::WHITE).unwrap().unwrap();
             assert!(matches!(planes, Picture::Planes(_)));
             assert!(furthest(&planes, &photo) < 14, "{width} x {height}");
-            let upright = planes.resize(&mut Resampler::default(), (width, height)).unwrap();
+            let upright = planes.resize((width, height));
             let second = encode(&upright, (width, height), 95).unwrap();
             assert!(furthest(&decode(&second, Colour::WHITE).unwrap().unwrap(), &photo) < 18, "{width} x {height}");
         }

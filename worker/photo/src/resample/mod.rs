@@ -1,0 +1,159 @@
+//! Resizing of one plane of bytes or of interleaved pixels, from a part of the source that need not begin or end at a
+//! whole sample.
+//!
+//! [`weights`] says how much of which samples each new one is made of, [`strips`] does the sums. They are whole numbers of
+//! 16 bits, many at once in whatever vectors the machine has.
+
+mod strips;
+mod weights;
+
+use self::weights::weights;
+
+/// Beyond this, weights become too small for whole numbers, and it takes several steps.
+const MOST_AT_ONCE: f64 = 8.0;
+
+/// A part of a source, in its pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Area {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+}
+
+/// Pixels to be read: `width * height` of so many bytes each, row by row.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// One for a plane, three for red, green and blue.
+    pub(crate) channels: usize,
+}
+
+/// How the samples around a place make up a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// Keeps the most detail.
+    Lanczos3,
+    /// What the model was trained with.
+    CatmullRom,
+}
+
+/// Returns `width * height` pixels of what `area` shows.
+pub(crate) fn resize(from: Source<'_>, area: Area, filter: Filter, (width, height): (usize, usize)) -> Vec<u8> {
+    let across = Span { start: area.left, length: area.width, of: from.width, to: width };
+    let down = Span { start: area.top, length: area.height, of: from.height, to: height };
+    let (wide, high) = (across.one_step(), down.one_step());
+    let data = strips::resize(from, &weights(across.to(wide), filter), &weights(down.to(high), filter));
+    if (wide, high) == (width, height) {
+        return data;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
+    let whole = Area { left: 0.0, top: 0.0, width: wide as f64, height: high as f64 };
+    resize(Source { data: &data, width: wide, height: high, ..from }, whole, filter, (width, height))
+}
+
+/// One direction: a part of `of` samples that becomes `to` samples.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: f64,
+    length: f64,
+    of: usize,
+    to: usize,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
+impl Span {
+    /// Samples of the source to a new one.
+    fn scale(&self) -> f64 {
+        self.length / self.to.max(1) as f64
+    }
+
+    fn to(self, to: usize) -> Self {
+        Self { to, ..self }
+    }
+
+    /// How many samples one step makes: all, or as many as it can without weights that are too small.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between `to` and `of`")]
+    fn one_step(&self) -> usize {
+        if self.scale() <= MOST_AT_ONCE { self.to } else { (self.length / MOST_AT_ONCE).ceil() as usize }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(width: usize, height: usize) -> Area {
+        Area { left: 0.0, top: 0.0, width: width as f64, height: height as f64 }
+    }
+
+    /// The same in floating point, sample by sample: slow, and plainly right.
+    fn plain(from: Source<'_>, area: Area, filter: Filter, (width, height): (usize, usize)) -> Vec<u8> {
+        let across = Span { start: area.left, length: area.width, of: from.width, to: width };
+        let down = Span { start: area.top, length: area.height, of: from.height, to: height };
+        let (across, down) = (weights::exact(across, filter), weights::exact(down, filter));
+        let mut made = Vec::new();
+        for (top, down) in &down {
+            // What is beyond black and white is cut off between down and across, as in every resizer of bytes.
+            let sum = |at: usize| {
+                let column = from.data.chunks_exact(from.width * from.channels).skip(*top);
+                column.zip(down).map(|(row, weight)| f64::from(row[at]) * weight).sum::<f64>().clamp(0.0, 255.0)
+            };
+            let row: Vec<f64> = (0..from.width * from.channels).map(sum).collect();
+            for (left, across) in &across {
+                for channel in 0..from.channels {
+                    let samples = row.iter().skip(left * from.channels + channel).step_by(from.channels);
+                    let sum: f64 = samples.zip(across).map(|(sample, weight)| sample * weight).sum();
+                    made.push(sum.round().clamp(0.0, 255.0) as u8);
+                }
+            }
+        }
+        made
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 12_345_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn every_size_is_what_exact_sums_give() {
+        let sizes =
+            [((70, 50), (33, 21)), ((70, 50), (70, 50)), ((5, 7), (3, 9)), ((1, 1), (4, 2)), ((300, 3), (40, 1))];
+        for channels in [1, 3] {
+            for filter in [Filter::Lanczos3, Filter::CatmullRom] {
+                for ((width, height), to) in sizes {
+                    let data = noise(width * height * channels);
+                    let from = Source { data: &data, width, height, channels };
+                    let part = Area { left: width as f64 / 5.0, width: width as f64 / 2.0, ..whole(width, height) };
+                    for area in [whole(width, height), part] {
+                        let (made, exact) = (resize(from, area, filter, to), plain(from, area, filter, to));
+                        assert_eq!(made.len(), to.0 * to.1 * channels);
+                        let furthest = made.iter().zip(&exact).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+                        assert!(furthest <= 1, "{width}x{height} to {to:?}: {furthest}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_even_stays_even_at_every_scale() {
+        for (width, height) in [(1, 1), (17, 3), (4000, 2), (6000, 1), (1, 6000)] {
+            for value in [0, 1, 100, 127, 128, 254, 255] {
+                let data = vec![value; width * height];
+                let from = Source { data: &data, width, height, channels: 1 };
+                for to in [(1, 1), (16, 16), (40, 33)] {
+                    let made = resize(from, whole(width, height), Filter::Lanczos3, to);
+                    assert!(made.iter().all(|made| *made == value), "{width}x{height} to {to:?}: {value}, {made:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The sums: a strip of rows at a time, first down, then across.
+//!
+//! Down, a sum goes over rows, so neighbours in a row are summed side by side. Across it would go over neighbours, which
+//! vectors are slow at; so a strip is turned on its side in between, and what was a column is summed side by side.
+//!
+//! Sums are of 16 bits. A sample times a weight is cut down to its upper half, which one instruction does, and leaves five bits
+//! behind the point. What cutting loses is half a bit a weight, and added beforehand. That holds of all samples but those
+//! that leave nothing to be cut, such as zero; so each is taken in the middle of its level, a half above. The half also
+//! makes a number that is cut off in the end one that is rounded.
+
+#![expect(clippy::inline_always, reason = "what is compiled for each kind of vectors must be inlined there")]
+
+use rten_simd::{
+    Elem, Isa, SimdOp,
+    ops::{BitOps, Interleave},
+};
+
+use super::{Source, weights::Weights};
+
+/// Rows of a strip: what is summed side by side across.
+const ROWS: usize = 32;
+/// Columns that are summed down at a time: few enough for a strip's source to stay in a near cache.
+const COLUMNS: usize = 512;
+/// Samples are multiplied with so many bits behind the point, and summed with fewer.
+const BEFORE: u32 = 7;
+const BEHIND: u32 = 5;
+/// The middles of the first level and of the last, as sums have them.
+const BLACK: i16 = 1 << (BEHIND - 1);
+const WHITE: i16 = (255 << BEHIND) + BLACK;
+/// The most lanes that a vector of bytes has.
+const LANES: usize = 64;
+
+/// Resizes whole pixels; `across` and `down` say which of them, and to how many.
+pub(super) fn resize(from: Source<'_>, across: &[Weights], down: &[Weights]) -> Vec<u8> {
+    let mut to = vec![0; across.len() * down.len() * from.channels];
+    match from.channels {
+        1 => Strips::<1> { from, across, down, to: &mut to }.dispatch(),
+        _ => Strips::<3> { from, across, down, to: &mut to }.dispatch(),
+    }
+    to
+}
+
+struct Strips<'a, const CHANNELS: usize> {
+    from: Source<'a>,
+    across: &'a [Weights],
+    down: &'a [Weights],
+    to: &'a mut [u8],
+}
+
+impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
+    type Output = ();
+
+    // Compiled for each kind of vectors, so everything that it calls is inlined.
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { from, across, down, to } = self;
+        let (columns, stride) = (from.width * CHANNELS, across.len() * CHANNELS);
+        if columns == 0 || stride == 0 {
+            return;
+        }
+        let mut turned = vec![0; columns.next_multiple_of(COLUMNS) * ROWS];
+        let mut made = vec![0; stride.next_multiple_of(LANES) * ROWS];
+        let mut strip = vec![[0; COLUMNS]; ROWS];
+        let mut source = Vec::new();
+        for (down, to) in down.chunks(ROWS).zip(to.chunks_mut(ROWS * stride)) {
+            let first = down.iter().map(|weights| weights.start).min().unwrap_or(0);
+            let behind = down.iter().map(|weights| weights.start + weights.weights.len()).max().unwrap_or(0);
+            let rows = from.data.chunks_exact(columns).take(behind).skip(first);
+            source.resize(behind - first, [0; COLUMNS]);
+            for (at, turned) in (0..columns).step_by(COLUMNS).zip(turned.chunks_exact_mut(COLUMNS * ROWS)) {
+                for (row, to) in rows.clone().zip(&mut source) {
+                    widen(&row[at..columns.min(at + COLUMNS)], to);
+                }
+                for (weights, to) in down.iter().zip(&mut strip) {
+                    sum_down(&source[weights.start - first..], &weights.weights, to);
+                }
+                turn(isa, &strip, turned);
+            }
+            let (turned, _) = turned.as_chunks::<ROWS>();
+            let (columns, _) = made.as_chunks_mut::<ROWS>();
+            for (weights, to) in across.iter().zip(columns.chunks_exact_mut(CHANNELS)) {
+                for (channel, to) in to.iter_mut().enumerate() {
+                    sum_across::<CHANNELS>(&turned[weights.start * CHANNELS + channel..], &weights.weights, to);
+                }
+            }
+            turn_back(isa, &made, to, stride);
+        }
+    }
+}
+
+#[inline(always)]
+fn widen(from: &[u8], to: &mut [i16; COLUMNS]) {
+    for (to, sample) in to.iter_mut().zip(from) {
+        *to = (i16::from(*sample) << BEFORE) | (1 << (BEFORE - 1));
+    }
+}
+
+/// The upper half of a product. None of the sums here can overflow; saying so lets the compiler make vectors of them where it
+/// would check.
+#[inline(always)]
+fn part(sample: i16, weight: i16) -> i16 {
+    (i32::from(sample).wrapping_mul(i32::from(weight)) >> 16) as i16
+}
+
+/// What is to be added for what cutting products takes away.
+#[inline(always)]
+fn made_up(weights: &[i16]) -> i16 {
+    i16::try_from(weights.len() / 2).unwrap_or(i16::MAX)
+}
+
+/// Four rows at a time, since reading and writing sums costs as much as adding to them.
+#[inline(always)]
+fn sum_down(rows: &[[i16; COLUMNS]], weights: &[i16], sums: &mut [i16; COLUMNS]) {
+    let (fours, rest) = weights.as_chunks::<4>();
+    let (rows, last) = rows.split_at(fours.len() * 4);
+    sums.fill(made_up(weights));
+    for ([a, b, c, d], weights) in rows.as_chunks::<4>().0.iter().zip(fours) {
+        for ((((sum, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            let upper = part(*a, weights[0]).wrapping_add(part(*b, weights[1]));
+            let lower = part(*c, weights[2]).wrapping_add(part(*d, weights[3]));
+            *sum = sum.wrapping_add(upper).wrapping_add(lower);
+        }
+    }
+    for (row, weight) in last.iter().zip(rest) {
+        for (sum, sample) in sums.iter_mut().zip(row) {
+            *sum = sum.wrapping_add(part(*sample, *weight));
+        }
+    }
+    for sum in sums {
+        // A filter that sharpens goes beyond black and white, and multiplying has no room for that.
+        *sum = (*sum).clamp(BLACK, WHITE) << (BEFORE - BEHIND);
+    }
+}
+
+/// One column of a strip of new samples.
+#[inline(always)]
+fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &[i16], to: &mut [u8; ROWS]) {
+    let mut sums = [made_up(weights); ROWS];
+    for (column, weight) in columns.chunks(CHANNELS).zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(&column[0]) {
+            *sum = sum.wrapping_add(part(*sample, *weight));
+        }
+    }
+    for (to, sum) in to.iter_mut().zip(sums) {
+        *to = u8::try_from(sum.clamp(BLACK, WHITE) >> BEHIND).unwrap_or(u8::MAX);
+    }
+}
+
+/// Interleaves the first half of the vectors with the second, over and over: each time the place of every element, as a number
+/// in bits, turns left by one bit. After as many times as the number of a row has bits, rows are columns.
+#[inline(always)]
+fn interleave<T: Elem, O: Interleave<T>>(ops: O, vectors: &mut [O::Simd; ROWS], times: u32) {
+    for _ in 0..times {
+        let from = *vectors;
+        let (upper, lower) = from.split_at(ROWS / 2);
+        for ((a, b), to) in upper.iter().zip(lower).zip(vectors.as_chunks_mut::<2>().0) {
+            *to = [ops.interleave_low(*a, *b), ops.interleave_high(*a, *b)];
+        }
+    }
+}
+
+/// Writes the columns of a strip one behind the other.
+#[inline(always)]
+fn turn<I: Isa>(isa: I, strip: &[[i16; COLUMNS]], to: &mut [i16]) {
+    let ops = isa.i16();
+    let lanes = ops.len();
+    for (index, to) in to.chunks_exact_mut(lanes * ROWS).enumerate() {
+        let mut vectors = [ops.zero(); ROWS];
+        for (vector, row) in vectors.iter_mut().zip(strip) {
+            *vector = ops.load(&row[index * lanes..][..lanes]);
+        }
+        interleave(ops, &mut vectors, ROWS.ilog2());
+        for (vector, to) in vectors.into_iter().zip(to.chunks_exact_mut(lanes)) {
+            ops.store(vector, to);
+        }
+    }
+}
+
+/// Writes new columns as rows of `stride` samples, as many as there is room for.
+#[inline(always)]
+fn turn_back<I: Isa>(isa: I, columns: &[u8], to: &mut [u8], stride: usize) {
+    let ops = isa.u8();
+    let lanes = ops.len();
+    for (at, from) in (0..stride).step_by(lanes).zip(columns.chunks_exact(lanes * ROWS)) {
+        let mut vectors = [ops.zero(); ROWS];
+        for (vector, from) in vectors.iter_mut().zip(from.chunks_exact(lanes)) {
+            *vector = ops.load(from);
+        }
+        interleave(ops, &mut vectors, lanes.ilog2());
+        for (vector, row) in vectors.into_iter().zip(to.chunks_exact_mut(stride)) {
+            let to = &mut row[at..stride.min(at + lanes)];
+            if to.len() == lanes {
+                ops.store(vector, to);
+            } else {
+                let mut whole = [0; LANES];
+                ops.store(vector, &mut whole[..lanes]);
+                to.copy_from_slice(&whole[..to.len()]);
+            }
+        }
+    }
+}

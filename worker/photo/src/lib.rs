@@ -20,6 +20,7 @@ mod encode;
 mod inspect;
 mod jpeg;
 mod look;
+#[cfg(feature = "model")]
 pub mod model;
 mod picture;
 mod planes;

@@ -326,4 +326,33 @@ mod tests {
         assert!(pieces.try_collect::<Vec<_>>().await.is_err());
         assert!(matches!(incoming.fault.get(), Some(Problem::TooSlow)));
     }
+
+    /// A request as the fuzzer's seeds have it: the address, headers, a line each, an empty line, and the body.
+    fn parsed(seed: &[u8]) -> Option<Request> {
+        let end = seed.windows(2).position(|two| two == b"\n\n")?;
+        let mut lines = seed[..end].split(|byte| *byte == b'\n');
+        let mut request = Request::post(lines.next()?);
+        for line in lines {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            request = request.header(&line[..colon], line[colon + 1..].trim_ascii());
+        }
+        request.body(Body::from(seed[end + 2..].to_vec())).ok()
+    }
+
+    #[tokio::test]
+    async fn seeds_of_the_fuzzer_are_received_and_damaged_ones_are_the_senders_fault() {
+        let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/photo/fuzz/seeds-upload")).unwrap();
+        for seed in directory.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()) {
+            let incoming = receive(parsed(&seed).unwrap(), LIMIT, Pace::UPLOAD).await.unwrap();
+            assert!(incoming.name.is_some());
+            for at in (0..seed.len()).step_by(3) {
+                let mut damaged = seed.clone();
+                damaged[at] = damaged[at].wrapping_add(41);
+                let Some(request) = parsed(&damaged) else { continue };
+                if let Err(problem) = receive(request, LIMIT, Pace::UPLOAD).await {
+                    assert!(!matches!(problem, Problem::Unavailable(_)), "{at}: {problem:?}");
+                }
+            }
+        }
+    }
 }

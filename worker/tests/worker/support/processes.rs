@@ -40,7 +40,13 @@ impl Process {
         self.status("VmRSS:")
     }
 
-    /// The most memory that it has had, in KiB.
+    /// Has the kernel forget the most memory that it has had.
+    pub(crate) fn forget_peak(self) {
+        // It may be gone already.
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.0), "5");
+    }
+
+    /// The most memory that it has had, or has had since that was forgotten, in KiB.
     pub(crate) fn peak(self) -> u64 {
         self.status("VmHWM:")
     }

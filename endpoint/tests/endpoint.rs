@@ -5,6 +5,8 @@ mod mangled;
 mod objects;
 mod plain_http;
 mod queues;
+mod s3_access;
+mod s3_encryption;
 mod s3_events;
 mod s3_forms;
 mod s3_kept;

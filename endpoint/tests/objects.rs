@@ -278,10 +278,10 @@ async fn buckets_and_what_is_not_offered() {
     s3.head_bucket().bucket(BUCKET).send().await.unwrap();
     let location = s3.get_bucket_location().bucket(BUCKET).send().await.unwrap();
     assert!(location.location_constraint().is_none_or(|constraint| constraint.as_str().is_empty()));
-    let error = s3.list_bucket_inventory_configurations().bucket(BUCKET).send().await.unwrap_err();
+    let error = s3.get_object_torrent().bucket(BUCKET).key("k").send().await.unwrap_err();
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 501);
     assert_eq!(error.code(), Some("NotImplemented"));
-    assert!(error.message().unwrap().contains("ListBucketInventoryConfigurations"), "{error:?}");
+    assert!(error.message().unwrap().contains("GetObjectTorrent"), "{error:?}");
     let missing = s3.put_object().bucket("missing").key("k").send().await.unwrap_err();
     assert_eq!(missing.code(), Some("NoSuchBucket"));
     endpoint.stop().await;

@@ -5,8 +5,8 @@ use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     primitives::ByteStream,
     types::{
-        Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
-        QueueConfiguration, S3KeyFilter, TopicConfiguration,
+        Event, EventBridgeConfiguration, FilterRule, FilterRuleName, NotificationConfiguration,
+        NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter, TopicConfiguration,
     },
 };
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -143,8 +143,13 @@ async fn a_configuration_is_answered_and_replaced() {
     let rules = answered.queue_configurations()[0].filter().unwrap().key().unwrap().filter_rules();
     assert_eq!(rules[0].value(), Some("a<b>&"));
     assert_eq!(answered.queue_configurations()[0].events(), wanted.events());
+    let bridge =
+        NotificationConfiguration::builder().event_bridge_configuration(EventBridgeConfiguration::builder().build());
+    setup.configure(bridge.build()).await;
+    assert!(get().await.unwrap().event_bridge_configuration().is_some());
     setup.configure(NotificationConfiguration::builder().build()).await;
-    assert!(get().await.unwrap().queue_configurations().is_empty());
+    let answered = get().await.unwrap();
+    assert!(answered.queue_configurations().is_empty() && answered.event_bridge_configuration().is_none());
 
     let nowhere = queue("arn:aws:sqs:us-east-1:000000000000:nowhere", &[Event::S3ObjectCreated], &[]);
     let nowhere = NotificationConfiguration::builder().queue_configurations(nowhere).build();

@@ -3,8 +3,8 @@
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     types::{
-        BucketLifecycleConfiguration, CorsConfiguration, CorsRule, ExpirationStatus, LifecycleExpiration,
-        LifecycleRule, LifecycleRuleFilter, ServerSideEncryption, ServerSideEncryptionByDefault,
+        BucketLifecycleConfiguration, CorsConfiguration, CorsRule, CreateBucketConfiguration, ExpirationStatus,
+        LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ServerSideEncryption, ServerSideEncryptionByDefault,
         ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
     },
 };
@@ -103,5 +103,25 @@ async fn a_page_may_do_what_the_bucket_allows() {
     assert!(answered.headers().contains_key("access-control-allow-origin"));
     let stranger = http.get(&url).header("origin", "https://other.example.com").send().await.unwrap();
     assert!(!stranger.headers().contains_key("access-control-allow-origin"));
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn a_bucket_is_where_its_client_is() {
+    let (_directory, endpoint) = fresh().await;
+    let elsewhere = endpoint.sdk().await.to_builder().region(aws_config::Region::new("eu-west-2")).build();
+    let s3 = crate::support::s3_for(&elsewhere);
+    let unsaid = s3.create_bucket().bucket(BUCKET).send().await.unwrap_err();
+    assert_eq!(unsaid.code(), Some("IllegalLocationConstraintException"));
+    let make = |region: &str| {
+        let at = CreateBucketConfiguration::builder().location_constraint(region.into()).build();
+        s3.create_bucket().bucket(BUCKET).create_bucket_configuration(at).send()
+    };
+    assert_eq!(make("us-west-1").await.unwrap_err().code(), Some("IllegalLocationConstraintException"));
+    make("eu-west-2").await.unwrap();
+    let head = s3.head_bucket().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(head.bucket_region(), Some("eu-west-2"));
+    let there = endpoint.s3().await.list_buckets().bucket_region("eu-west-2").send().await.unwrap();
+    assert_eq!(there.buckets().len(), 1);
     endpoint.stop().await;
 }

@@ -67,6 +67,13 @@ async fn former_versions_stay() {
     assert_eq!(unknown.code(), Some("NoSuchVersion"));
     let invalid = s3.get_object().bucket(BUCKET).key("k").version_id("?").send().await.unwrap_err();
     assert_eq!(invalid.code(), Some("InvalidArgument"));
+    let delete = |version: &str| s3.delete_object().bucket(BUCKET).key("k").version_id(version).send();
+    assert_eq!(delete(&"a".repeat(32)).await.unwrap_err().code(), Some("InvalidArgument"));
+    delete(&second).await.unwrap();
+    delete(&second).await.unwrap();
+    s3.delete_object().bucket(BUCKET).key("k").send().await.unwrap();
+    let tags = s3.get_object_tagging().bucket(BUCKET).key("k").send().await.unwrap_err();
+    assert_eq!(tags.code(), Some("MethodNotAllowed"));
     endpoint.stop().await;
 }
 

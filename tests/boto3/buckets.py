@@ -101,3 +101,24 @@ def _():
         equal(f"{algorithm} of the attributes", attributes["Checksum"][field], put[field])
         equal("size and tag", (attributes["ObjectSize"], attributes["ETag"]), (9, put["ETag"].strip('"')))
     refused(["BadDigest"], 400, s3.put_object, Bucket=bucket, Key="k", Body=b"x", ChecksumSHA256="A" * 43 + "=")
+
+
+@check("s3: a public object is read without a signature, once its bucket takes access control lists")
+def _():
+    bucket = new_bucket("public")
+    refused(["AccessControlListNotSupported"], 400, s3.put_object, Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
+    s3.delete_bucket_ownership_controls(Bucket=bucket)
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"a photo", ACL="public-read")
+    grants = s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]
+    equal("permissions", [grant["Permission"] for grant in grants], ["FULL_CONTROL", "READ"])
+    url = f"{s3.meta.endpoint_url}/{bucket}/k"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        equal("body", answer.read(), b"a photo")
+    s3.put_object_acl(Bucket=bucket, Key="k", ACL="private")
+    try:
+        urllib.request.urlopen(url, timeout=10)
+    except urllib.error.HTTPError as error:
+        equal("status of a private object", error.code, 403)
+    else:
+        holds("a private object to be refused", False)

@@ -168,4 +168,4 @@ def _():
     bucket = new_bucket("refused")
     stranger = boto3.client("s3", config=CONFIG, aws_secret_access_key="not-the-secret", aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"])
     refused(["SignatureDoesNotMatch"], 403, stranger.list_objects_v2, Bucket=bucket)
-    refused(["NotImplemented"], 501, s3.list_bucket_inventory_configurations, Bucket=bucket)
+    refused(["NotImplemented"], 501, s3.get_object_torrent, Bucket=bucket, Key="k")

@@ -1,34 +1,55 @@
-//! Access control lists: everything is its owner's, and stays so.
+//! Access control lists of buckets and objects: kept where the ownership controls allow them, and answered.
 //!
-//! Where the owner of a bucket owns all that is in it, as in every new bucket on AWS, lists can be read, and set only to what they
-//! are already. No other is kept here, for none would have an effect.
+//! What they let everybody do is decided in [`super::access`]. Where the owner of a bucket owns all that is in it, as in every new
+//! bucket, a list can be set only to what it is already.
 
+use rusqlite::Connection;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        BucketCannedACL, GetBucketAclInput, GetBucketAclOutput, GetBucketPolicyStatusInput,
-        GetBucketPolicyStatusOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee, ObjectCannedACL,
-        Permission, PolicyStatus, PutBucketAclInput, PutBucketAclOutput, PutObjectAclInput, PutObjectAclOutput, Type,
+        GetBucketAclInput, GetBucketAclOutput, GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput,
+        GetObjectAclInput, GetObjectAclOutput, PolicyStatus, PutBucketAclInput, PutBucketAclOutput, PutObjectAclInput,
+        PutObjectAclOutput,
     },
 };
 use serde_json::Value;
 
-use super::{Buckets, error::Failure, settings::Setting, versions::existing_object, write::MEANINGLESS_ACLS};
+use crate::store::Unit;
+
+use super::{
+    Buckets,
+    access::blocks,
+    error::Failure,
+    events::{Change, Event},
+    grants::{self, Asked, Grant, asked_grants},
+    kept, policy,
+    rows::{Bucket, existing_bucket},
+    settings::{self, Setting},
+    versions::{existing_object, save},
+};
 
 impl Buckets {
     pub(super) async fn acl(&self, request: S3Request<GetBucketAclInput>) -> S3Result<S3Response<GetBucketAclOutput>> {
-        self.bucket(request.input.bucket).await?;
-        Ok(S3Response::new(GetBucketAclOutput { grants: Some(self.owners()), owner: Some(self.owner()) }))
+        let name = request.input.bucket;
+        let read = move |connection: &Connection| of_bucket(connection, &existing_bucket(connection, &name)?);
+        let list = self.store.read(read).await?;
+        let owner = self.owner();
+        let grants = Some(grants::to_wire(list.as_deref(), &owner));
+        Ok(S3Response::new(GetBucketAclOutput { grants, owner: Some(owner) }))
     }
 
     pub(super) async fn set_acl(
         &self,
         request: S3Request<PutBucketAclInput>,
     ) -> S3Result<S3Response<PutBucketAclOutput>> {
-        let input = request.input;
-        self.bucket(input.bucket).await?;
-        let grants = input.access_control_policy.map(|policy| policy.grants.unwrap_or_default());
-        self.check(input.acl.as_ref().map(BucketCannedACL::as_str), grants.as_deref())?;
+        let mut input = request.input;
+        let asked = Asked { list: input.access_control_policy.take(), ..asked_grants!(input, grant_write) };
+        let list = self.list_to_set(input.bucket.clone(), asked).await?;
+        let keep = move |unit: &mut Unit<'_>| {
+            let bucket = existing_bucket(unit.connection(), &input.bucket)?;
+            keep(unit, &bucket, &list)
+        };
+        self.store.write(keep).await?;
         Ok(S3Response::new(PutBucketAclOutput::default()))
     }
 
@@ -37,98 +58,94 @@ impl Buckets {
         request: S3Request<GetObjectAclInput>,
     ) -> S3Result<S3Response<GetObjectAclOutput>> {
         let input = request.input;
-        self.look(input.bucket, input.key, input.version_id, "GET").await?;
-        let (grants, owner) = (Some(self.owners()), Some(self.owner()));
-        Ok(S3Response::new(GetObjectAclOutput { grants, owner, request_charged: None }))
+        let read = move |connection: &Connection| {
+            existing_object(connection, &input.bucket, &input.key, input.version_id.as_deref(), "GET")
+        };
+        let (_, stored) = self.store.read(read).await?;
+        let owner = self.owner();
+        let grants = Some(grants::to_wire(stored.object.facts.acl.as_deref(), &owner));
+        Ok(S3Response::new(GetObjectAclOutput { grants, owner: Some(owner), request_charged: None }))
     }
 
     pub(super) async fn set_object_acl(
         &self,
         request: S3Request<PutObjectAclInput>,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
-        let input = request.input;
-        self.look(input.bucket, input.key, input.version_id, "PUT").await?;
-        let grants = input.access_control_policy.map(|policy| policy.grants.unwrap_or_default());
-        self.check(input.acl.as_ref().map(ObjectCannedACL::as_str), grants.as_deref())?;
+        let mut input = request.input;
+        let asked = Asked { list: input.access_control_policy.take(), ..asked_grants!(input, grant_write) };
+        let (bucket, key, version) = (input.bucket.clone(), input.key.clone(), input.version_id.clone());
+        let look = move |connection: &Connection| {
+            existing_object(connection, &bucket, &key, version.as_deref(), "PUT").map(drop)
+        };
+        self.store.read(look).await?;
+        let list = self.list_to_set(input.bucket.clone(), asked).await?;
+        let names = self.names.clone();
+        let set = move |unit: &mut Unit<'_>| {
+            let version = input.version_id.as_deref();
+            let (bucket, mut stored) = existing_object(unit.connection(), &input.bucket, &input.key, version, "PUT")?;
+            stored.object.facts.acl = Some(list);
+            save(unit.connection(), &stored)?;
+            let version = bucket.shown(&stored.version);
+            Event::of_object(Change::AclPut, &input.key, &stored.object, version).send(unit, &names, &bucket)
+        };
+        self.store.write(set).await?;
         Ok(S3Response::new(PutObjectAclOutput::default()))
     }
 
-    /// Whether the policy lets everybody in. It is not enforced here, where only one account is.
+    /// Whether the policy lets everybody in.
     pub(super) async fn policy_status(
         &self,
         request: S3Request<GetBucketPolicyStatusInput>,
     ) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
-        let policy = self.existing_setting(request.input.bucket, Setting::Policy).await?;
-        let is_public = serde_json::from_str(&policy).is_ok_and(|policy: Value| is_public(&policy));
+        let text = self.existing_setting(request.input.bucket, Setting::Policy).await?;
+        let is_public = serde_json::from_str(&text).is_ok_and(|policy: Value| policy::is_public(&policy));
         let policy_status = Some(PolicyStatus { is_public: Some(is_public) });
         Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status }))
     }
 
-    async fn look(
-        &self,
-        bucket: String,
-        key: String,
-        version: Option<String>,
-        method: &'static str,
-    ) -> Result<(), Failure> {
-        let look = move |connection: &rusqlite::Connection| {
-            existing_object(connection, &bucket, &key, version.as_deref(), method).map(drop)
-        };
-        self.store.read(look).await
+    /// The list that a request for nothing but a list means.
+    async fn list_to_set(&self, bucket: String, asked: Asked) -> Result<Vec<Grant>, Failure> {
+        let list = self.list_asked_for(bucket, asked).await?;
+        list.ok_or_else(|| {
+            let reason = "Your request was missing a required header";
+            Failure::special("MissingSecurityHeader", reason).with_detail("MissingHeaderName", "x-amz-acl")
+        })
     }
 
-    fn check(&self, canned: Option<&str>, grants: Option<&[Grant]>) -> Result<(), Failure> {
-        let same = canned.is_some_and(|canned| MEANINGLESS_ACLS.contains(&canned))
-            || grants.is_some_and(|grants| grants == self.owners().as_slice());
-        if same { Ok(()) } else { Err(Failure::AccessControlListNotSupported) }
-    }
-
-    /// The one grant that there is.
-    fn owners(&self) -> Vec<Grant> {
-        let grantee = Grantee {
-            display_name: None,
-            email_address: None,
-            id: self.owner().id,
-            type_: Type::from_static(Type::CANONICAL_USER),
-            uri: None,
+    /// The list that a request asks for, where it asks for one, and the bucket allows it.
+    pub(super) async fn list_asked_for(&self, bucket: String, asked: Asked) -> Result<Option<Vec<Grant>>, Failure> {
+        if asked.is_nothing() {
+            return Ok(None);
+        }
+        let owner = self.owner();
+        let check = move |connection: &Connection| {
+            let bucket = existing_bucket(connection, &bucket)?;
+            let list = asked.grants(&owner)?;
+            if asked.changes_nothing(&owner) {
+                return Ok(list);
+            }
+            if kept::owner_owns_all(connection, &bucket)? {
+                return Err(Failure::AccessControlListNotSupported);
+            }
+            let is_public = list.as_deref().is_some_and(grants::is_public);
+            if is_public && blocks(connection, &bucket)?.block_public_acls.unwrap_or(false) {
+                return Err(Failure::AccessDenied("Access Denied".into()));
+            }
+            Ok(list)
         };
-        let permission = Permission::from_static(Permission::FULL_CONTROL);
-        vec![Grant { grantee: Some(grantee), permission: Some(permission) }]
+        self.store.read(check).await
     }
 }
 
-/// Whether a statement allows something to everybody without a condition.
-fn is_public(policy: &Value) -> bool {
-    let statements = match &policy["Statement"] {
-        Value::Array(statements) => statements.as_slice(),
-        statement => std::slice::from_ref(statement),
-    };
-    let everybody = |principal: &Value| match principal {
-        Value::Object(_) => match &principal["AWS"] {
-            Value::Array(listed) => listed.iter().any(|one| one == "*"),
-            one => one == "*",
-        },
-        one => one == "*",
-    };
-    statements.iter().any(|statement| {
-        statement["Effect"] == "Allow" && statement.get("Condition").is_none() && everybody(&statement["Principal"])
-    })
+/// The list of a bucket, where one was ever set.
+pub(super) fn of_bucket(connection: &Connection, bucket: &Bucket) -> Result<Option<Vec<Grant>>, Failure> {
+    let kept = settings::find(connection, bucket, Setting::Acl)?;
+    let read = kept.map(|text| serde_json::from_str(&text).map_err(std::io::Error::from));
+    read.transpose().map_err(Failure::io("reading an access control list"))
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::is_public;
-
-    #[test]
-    fn a_policy_is_public_where_everybody_is_allowed_something() {
-        let with = |principal, effect: &str| json!({"Statement": [{"Effect": effect, "Principal": principal}]});
-        assert!(is_public(&with(json!("*"), "Allow")));
-        assert!(is_public(&with(json!({"AWS": ["1", "*"]}), "Allow")));
-        assert!(!is_public(&with(json!("*"), "Deny")));
-        assert!(!is_public(&with(json!({"AWS": "123456789012"}), "Allow")));
-        let conditional = json!({"Statement": {"Effect": "Allow", "Principal": "*", "Condition": {}}});
-        assert!(!is_public(&conditional));
-    }
+pub(super) fn keep(unit: &Unit<'_>, bucket: &Bucket, list: &[Grant]) -> Result<(), Failure> {
+    let text = serde_json::to_string(list).map_err(std::io::Error::from);
+    let text = text.map_err(Failure::io("writing an access control list"))?;
+    Ok(settings::put(unit, bucket, Setting::Acl, &text)?)
 }

@@ -8,8 +8,8 @@ use s3s::{
         CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, DeleteBucketTaggingInput, DeleteBucketTaggingOutput,
         GetBucketLocationInput, GetBucketLocationOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
         GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
-        ListBucketsOutput, Owner, PutBucketTaggingInput, PutBucketTaggingOutput, PutBucketVersioningInput,
-        PutBucketVersioningOutput,
+        ListBucketsOutput, ObjectOwnership, Owner, PutBucketTaggingInput, PutBucketTaggingOutput,
+        PutBucketVersioningInput, PutBucketVersioningOutput,
     },
 };
 
@@ -19,9 +19,10 @@ use crate::{
 };
 
 use super::{
-    Buckets,
+    Buckets, acl,
     error::Failure,
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
+    grants::asked_grants,
     kept,
     rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
     settings::{self, Setting, to_xml},
@@ -32,19 +33,25 @@ const FIRST_REGION: &str = "us-east-1";
 
 impl Buckets {
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
-        let input = request.input;
+        let asked_from = request.region.as_ref().map(|region| region.as_str().to_owned());
+        let mut input = request.input;
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(Failure::NotImplemented("ObjectLockEnabledForBucket").into());
         }
         let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
-        let region = match constraint.as_ref().map(BucketLocationConstraint::as_str) {
-            None => self.names.region.clone(),
-            Some(region) if region != FIRST_REGION && is_region(region) => region.to_owned(),
-            Some(other) => return Err(Failure::InvalidLocationConstraint(other.to_owned()).into()),
-        };
-        let ownership = input.object_ownership;
-        ownership.as_ref().map_or(Ok(()), kept::check_ownership)?;
+        let constraint = constraint.as_ref().map(BucketLocationConstraint::as_str);
+        let region = region_of(constraint, asked_from.as_deref(), &self.names.region)?;
+        let ownership = input.object_ownership.take();
+        let header = request.headers.get("x-amz-object-ownership").and_then(|header| header.to_str().ok());
+        kept::check_ownership_header(header)?;
+        let enforced = ownership.as_ref().is_none_or(|it| it.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED);
         let ownership = ownership.map(|ownership| to_xml(&kept::ownership_of(ownership))).transpose()?;
+        let asked = asked_grants!(input, grant_write);
+        let list = asked.grants(&self.owner())?.filter(|_| !asked.changes_nothing(&self.owner()));
+        if list.is_some() && enforced {
+            let reason = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            return Err(Failure::special("InvalidBucketAclWithObjectOwnership", reason).into());
+        }
         let (name, now) = (input.bucket.clone(), self.clock.now());
         let make = move |unit: &mut Unit<'_>| match find_bucket(unit.connection(), &name)? {
             Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
@@ -52,10 +59,11 @@ impl Buckets {
             None => {
                 let sql = "INSERT INTO bucket (name, region, created_ms, tags) VALUES (?1, ?2, ?3, '{}')";
                 unit.connection().prepare_cached(sql)?.execute(params![name, region, now])?;
+                let bucket = existing_bucket(unit.connection(), &name)?;
                 if let Some(ownership) = ownership {
-                    settings::put(unit, &existing_bucket(unit.connection(), &name)?, Setting::Ownership, &ownership)?;
+                    settings::put(unit, &bucket, Setting::Ownership, &ownership)?;
                 }
-                Ok(())
+                list.map_or(Ok(()), |list| acl::keep(unit, &bucket, &list))
             }
         };
         self.store.write(make).await?;
@@ -100,7 +108,7 @@ impl Buckets {
         }
         let status = wanted.status.map(|status| status.as_str().to_owned()).ok_or_else(|| {
             let reason = "The Versioning element must be specified";
-            Failure::BadSetting { code: "IllegalVersioningConfigurationException", message: reason }
+            Failure::special("IllegalVersioningConfigurationException", reason)
         })?;
         if !matches!(status.as_str(), BucketVersioningStatus::ENABLED | BucketVersioningStatus::SUSPENDED) {
             return Err(Failure::MalformedXml.into());
@@ -116,7 +124,7 @@ impl Buckets {
     }
 
     pub(super) async fn list(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let ListBucketsInput { prefix, max_buckets, continuation_token, .. } = request.input;
+        let ListBucketsInput { prefix, max_buckets, continuation_token, bucket_region, .. } = request.input;
         let (wanted, after) = (prefix.clone().unwrap_or_default(), continuation_token.unwrap_or_default());
         let mut buckets = self
             .store
@@ -127,7 +135,9 @@ impl Buckets {
                 Ok::<_, Failure>(all)
             })
             .await?;
-        buckets.retain(|bucket| bucket.name.starts_with(&wanted));
+        buckets.retain(|bucket| {
+            bucket.name.starts_with(&wanted) && bucket_region.as_ref().is_none_or(|region| *region == bucket.region)
+        });
         let most = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
         let more = buckets.len() > most;
         buckets.truncate(most);
@@ -213,6 +223,26 @@ impl Buckets {
     /// All belongs to the one account.
     pub(super) fn owner(&self) -> Owner {
         Owner { id: Some(self.names.account.clone()), display_name: None }
+    }
+}
+
+/// Where a bucket will be: a client of the first region may choose, all others get their own, and must say so where it is not the
+/// endpoint's.
+fn region_of(constraint: Option<&str>, asked_from: Option<&str>, home: &str) -> Result<String, Failure> {
+    let asked_from = asked_from.unwrap_or(home);
+    let illegal = |named: &str| {
+        let reason = format!(
+            "The {named} location constraint is incompatible for the region specific endpoint this request was sent to."
+        );
+        Err(Failure::special("IllegalLocationConstraintException", reason))
+    };
+    match constraint {
+        None if asked_from == FIRST_REGION || asked_from == home => Ok(asked_from.to_owned()),
+        None => illegal("unspecified"),
+        Some("EU") if asked_from == "eu-west-1" => Ok("EU".to_owned()),
+        Some(named) if asked_from != FIRST_REGION && named != asked_from => illegal(named),
+        Some(named) if named != FIRST_REGION && is_region(named) => Ok(named.to_owned()),
+        Some(other) => Err(Failure::InvalidLocationConstraint(other.to_owned())),
     }
 }
 

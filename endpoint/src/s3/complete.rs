@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use rusqlite::Connection;
 use s3s::{
     S3Request, S3Response, S3Result,
     crypto::{Checksum as _, Md5},
@@ -14,13 +15,13 @@ use super::{
     Buckets,
     checksums::{self, Algorithm, Checksum, Kind, given_checksums, set_checksum},
     conditions::WriteConditions,
+    encryption::set_encryption,
     error::Failure,
     events::{Change, Event},
-    facts::etag,
+    facts::{Facts, etag},
     multipart::{StoredPart, Upload, existing_upload, parts},
     rows::{Bucket, Object, Segment, existing_bucket},
-    versions::{completed, conditions_hold, put_object},
-    write::set_encryption,
+    versions::{completed, conditions_hold, current, put_object},
 };
 
 /// The least size of every part but the last.
@@ -63,11 +64,13 @@ impl Buckets {
                 return Ok(Completed { version: bucket.shown(&stored.version), object: stored.object });
             }
             let upload = existing_upload(unit.connection(), &bucket.name, &key, &input.upload_id)?;
+            announced.check_kind(&upload)?;
             let stored = parts(unit.connection(), &upload.id, 0, i32::MAX)?;
             let chosen = choose(&upload, &wanted, &stored)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
+            no_conflict(unit.connection(), &bucket, &upload, &conditions)?;
             let object = joined(&upload, &chosen, clock.now());
-            announced.check(&upload, &object)?;
+            announced.check(&object)?;
             // Parts that were not chosen are no part of the object.
             for part in stored.iter().filter(|part| chosen.iter().all(|chosen| chosen.number != part.number)) {
                 unit.discard(part.blob.clone());
@@ -93,6 +96,24 @@ impl Buckets {
     }
 }
 
+/// Whether what the conditions are about stayed as it was since the upload was begun.
+fn no_conflict(
+    connection: &Connection,
+    bucket: &Bucket,
+    upload: &Upload,
+    conditions: &WriteConditions,
+) -> Result<(), Failure> {
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let conflict = |condition| Err(Failure::ConditionConflict { condition, key: upload.key.clone() });
+    match current(connection, bucket, &upload.key)? {
+        None if upload.facts.replaces => conflict("If-None-Match"),
+        Some(there) if there.object.modified > upload.initiated => conflict("If-Match"),
+        _ => Ok(()),
+    }
+}
+
 fn finish(unit: &mut Unit<'_>, bucket: &Bucket, key: &str, object: &Object) -> Result<Option<String>, Failure> {
     let version = put_object(unit, bucket, key, object, &None)?;
     Ok(bucket.shown(&version))
@@ -101,7 +122,7 @@ fn finish(unit: &mut Unit<'_>, bucket: &Bucket, key: &str, object: &Object) -> R
 /// The stored parts that are wanted, in their order, each checked against what the client says of it.
 fn choose(upload: &Upload, wanted: &[CompletedPart], stored: &[StoredPart]) -> Result<Vec<StoredPart>, Failure> {
     if wanted.is_empty() {
-        return Err(Failure::InvalidRequest("You must specify at least one part".into()));
+        return Err(Failure::MalformedXml);
     }
     let by_number: HashMap<i32, &StoredPart> = stored.iter().map(|part| (part.number, part)).collect();
     let mut chosen: Vec<StoredPart> = Vec::with_capacity(wanted.len());
@@ -154,7 +175,7 @@ fn joined(upload: &Upload, parts: &[StoredPart], now: Millis) -> Object {
         size: sums.iter().map(|(_, size)| size).sum(),
         etag: format!("{}-{}", hex::encode(md5.finalize()), parts.len()),
         modified: now,
-        facts: upload.facts.clone(),
+        facts: Facts { replaces: false, ..upload.facts.clone() },
         checksum: checksums::join(upload.algorithm(), upload.kind, &sums),
         tags: upload.tags.clone(),
         segments: parts.iter().map(segment).collect(),
@@ -163,7 +184,17 @@ fn joined(upload: &Upload, parts: &[StoredPart], now: Millis) -> Object {
 }
 
 impl Announced {
-    fn check(&self, upload: &Upload, object: &Object) -> Result<(), Failure> {
+    fn check_kind(&self, upload: &Upload) -> Result<(), Failure> {
+        if self.kind.as_deref().is_none_or(|named| named == upload.kind.name()) {
+            return Ok(());
+        }
+        Err(Failure::InvalidRequest(format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            upload.chosen.map_or("null", |_| upload.kind.name())
+        )))
+    }
+
+    fn check(&self, object: &Object) -> Result<(), Failure> {
         if let Some(size) = self.size.filter(|size| size.unsigned_abs() != object.size) {
             return Err(Failure::InvalidRequest(format!(
                 "The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {}",
@@ -171,13 +202,6 @@ impl Announced {
             )));
         }
         let Checksum { algorithm, kind, value } = &object.checksum;
-        if let Some(named) = self.kind.as_deref().filter(|named| *named != kind.name()) {
-            return Err(Failure::InvalidRequest(format!(
-                "The upload was created using the {} checksum mode. The complete request must use the same checksum mode, \
-                 and it has {named}.",
-                upload.kind.name()
-            )));
-        }
         let sent = self.checksums.iter().find(|(given, _)| given == algorithm).and_then(|(_, value)| value.as_ref());
         let same = |sent: &String| match kind {
             Kind::FullObject => sent == value,

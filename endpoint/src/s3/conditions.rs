@@ -1,22 +1,24 @@
 //! Conditional requests. Pure.
 
+use http::{HeaderMap, HeaderName, header};
 use s3s::dto::{ETagCondition, Timestamp};
 
 use crate::clock::Millis;
 
 use super::{
     error::Failure,
-    facts::{etag, whole_seconds},
+    facts::{etag, timestamp, whole_seconds},
 };
 
 /// The conditions of a read.
 #[derive(Clone, Default)]
-#[expect(clippy::struct_field_names, reason = "these are the names of the headers")]
 pub(super) struct ReadConditions {
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,
     pub(super) if_modified_since: Option<Timestamp>,
     pub(super) if_unmodified_since: Option<Timestamp>,
+    /// When it was asked for: a condition on a later time is none.
+    pub(super) asked: Millis,
 }
 
 impl ReadConditions {
@@ -29,7 +31,8 @@ impl ReadConditions {
             _ => {}
         }
         let not_modified = || Err(Failure::NotModified { etag: tag.to_owned(), modified });
-        match (&self.if_none_match, &self.if_modified_since) {
+        let since = self.if_modified_since.as_ref().filter(|since| **since <= timestamp(self.asked));
+        match (&self.if_none_match, since) {
             (Some(condition), _) if matches(condition, tag) => not_modified(),
             (None, Some(since)) if at <= *since => not_modified(),
             _ => Ok(()),
@@ -57,6 +60,14 @@ pub(super) struct WriteConditions {
 }
 
 impl WriteConditions {
+    /// Those of an operation that the crate does not know to have any.
+    pub(super) fn of_headers(headers: &HeaderMap) -> WriteConditions {
+        let condition = |name: HeaderName| {
+            headers.get(name).and_then(|value| ETagCondition::parse_http_header(value.as_bytes()).ok())
+        };
+        WriteConditions { if_match: condition(header::IF_MATCH), if_none_match: condition(header::IF_NONE_MATCH) }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
@@ -64,6 +75,7 @@ impl WriteConditions {
     /// Checks them against the entity tag of what is there, if anything is.
     pub(super) fn check(&self, key: &str, current: Option<&str>) -> Result<(), Failure> {
         const REASON: &str = "We don't accept the provided value of If-None-Match header for this API";
+        const MATCH_REASON: &str = "We don't accept the provided value of If-Match header for this API";
         match (&self.if_none_match, &self.if_match, current) {
             (Some(_), Some(_), _) => {
                 let reason = "Multiple conditional request headers present in the request";
@@ -71,6 +83,9 @@ impl WriteConditions {
             }
             (Some(condition), ..) if !condition.is_any() => {
                 return Err(Failure::HeaderNotImplemented { header: "If-None-Match", reason: REASON });
+            }
+            (_, Some(condition), _) if condition.is_any() => {
+                return Err(Failure::HeaderNotImplemented { header: "If-Match", reason: MATCH_REASON });
             }
             (Some(_), _, Some(_)) => return Err(Failure::PreconditionFailed("If-None-Match")),
             _ => {}
@@ -97,7 +112,7 @@ mod tests {
 
     #[test]
     fn reads() {
-        let check = |conditions: ReadConditions| conditions.check("a", 10_500);
+        let check = |conditions: ReadConditions| ReadConditions { asked: 20_000, ..conditions }.check("a", 10_500);
         assert!(check(ReadConditions::default()).is_ok());
         assert!(check(ReadConditions { if_match: Some(tag("a")), ..ReadConditions::default() }).is_ok());
         let failed = check(ReadConditions { if_match: Some(tag("b")), ..ReadConditions::default() });
@@ -108,6 +123,8 @@ mod tests {
         let unmodified = check(ReadConditions { if_modified_since: since.clone(), ..ReadConditions::default() });
         assert!(matches!(unmodified, Err(Failure::NotModified { .. })));
         assert!(check(ReadConditions { if_unmodified_since: since.clone(), ..ReadConditions::default() }).is_ok());
+        let later = ReadConditions { if_modified_since: Some(whole_seconds(30_000)), ..ReadConditions::default() };
+        assert!(check(later).is_ok());
         // The entity tag decides where both are given.
         assert!(
             check(ReadConditions {

@@ -134,8 +134,8 @@ impl Expected {
 
     /// Compares what was calculated with all that was said.
     fn verify(&self, received: &Received) -> Result<(), Failure> {
-        if self.md5()?.is_some_and(|sent| sent != received.sums.md5) {
-            return Err(Failure::BadDigest("Content-MD5".into(), "what we received"));
+        if let Some(sent) = self.md5()?.filter(|sent| *sent != received.sums.md5) {
+            return Err(Failure::Md5Mismatch { sent, calculated: received.sums.md5 });
         }
         let Checksum { algorithm, value, .. } = &received.sent();
         let in_header =

@@ -6,7 +6,7 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective,
-        TaggingDirective,
+        ServerSideEncryption, TaggingDirective,
     },
 };
 
@@ -17,13 +17,15 @@ use super::{
     checksums::{Algorithm, set_checksum},
     conditions::{ReadConditions, WriteConditions},
     content::{self, Expected, SMALL},
+    encryption::{self, customer_key, set_customer_key, set_encryption, source_key},
     error::Failure,
     events::{Change, Event},
     facts::{etag, header_tags, timestamp},
+    grants::asked_grants,
     objects::{Found, Read, Wanted},
     rows::{Object, Segment, SmallBytes, existing_bucket},
     versions::{Stored, conditions_hold, existing_object, put_object, small_bytes},
-    write::{facts_of, refuse_unsupported, set_encryption},
+    write::{Saved, facts_of},
 };
 
 const REPLACE: &str = "REPLACE";
@@ -42,7 +44,6 @@ struct Duplicate {
 impl Buckets {
     pub(super) async fn copy(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let mut input = request.input;
-        refuse_unsupported!(input)?;
         let replaces =
             directive(input.metadata_directive.as_ref().map(MetadataDirective::as_str), "x-amz-metadata-directive")?;
         let replaces_tags =
@@ -52,6 +53,8 @@ impl Buckets {
             || input.storage_class.is_some()
             || input.website_redirect_location.is_some()
             || input.server_side_encryption.is_some()
+            || input.sse_customer_key.is_some()
+            || input.copy_source_sse_customer_key.is_some()
             || wanted.version.is_some();
         if wanted.bucket == input.bucket && wanted.key == input.key && !changes {
             let reason = "This copy request is illegal because it is trying to copy an object to itself without changing \
@@ -63,7 +66,12 @@ impl Buckets {
             if_none_match: input.copy_source_if_none_match.take(),
             if_modified_since: input.copy_source_if_modified_since.take(),
             if_unmodified_since: input.copy_source_if_unmodified_since.take(),
+            asked: self.clock.now(),
         };
+        wanted.customer_key = source_key!(input);
+        let customer_key =
+            customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
+        let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
         let algorithm = input.checksum_algorithm.as_ref().map(|named| Algorithm::parse(named.as_str())).transpose()?;
         self.bucket(input.bucket.clone()).await?;
         let mut duplicate = self.duplicate(wanted, algorithm).await?;
@@ -79,6 +87,8 @@ impl Buckets {
             object.facts.encryption_key = own.encryption_key;
             object.facts.bucket_key = own.bucket_key;
         }
+        object.facts.customer_key = customer_key;
+        object.facts.acl = acl;
         if replaces_tags {
             object.tags = header_tags(input.tagging.as_deref())?;
         }
@@ -96,24 +106,34 @@ impl Buckets {
             copy_source_version_id: duplicate.source.clone(),
             ..CopyObjectOutput::default()
         };
-        set_encryption!(output, object.facts);
-        output.version_id = self.save_copy(input.bucket, input.key, duplicate).await?;
+        let conditions = WriteConditions::of_headers(&request.headers);
+        let Saved { version, facts } = self.save_copy(input.bucket, input.key, duplicate, conditions).await?;
+        set_encryption!(output, facts);
+        set_customer_key!(output, facts);
+        output.version_id = version;
         Ok(S3Response::new(output))
     }
 
-    async fn save_copy(&self, bucket: String, key: String, copy: Duplicate) -> Result<Option<String>, Failure> {
+    async fn save_copy(
+        &self,
+        bucket: String,
+        key: String,
+        copy: Duplicate,
+        conditions: WriteConditions,
+    ) -> Result<Saved, Failure> {
         let names = self.names.clone();
         let save = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
-            conditions_hold(unit.connection(), &bucket, &key, &WriteConditions::default())?;
+            conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             let Duplicate { mut object, blobs, small, .. } = copy;
+            encryption::inherit(unit.connection(), &bucket, &mut object.facts)?;
             for (segment, blob) in object.segments.iter_mut().zip(blobs) {
                 segment.blob = blob.keep();
             }
             let version = put_object(unit, &bucket, &key, &object, &small)?;
             let shown = bucket.shown(&version);
             Event::of_object(Change::Copy, &key, &object, shown.clone()).send(unit, &names, &bucket)?;
-            Ok(shown)
+            Ok(Saved { version: shown, facts: object.facts })
         };
         self.store.write(save).await
     }
@@ -147,10 +167,11 @@ impl Buckets {
     async fn source_of_copy(&self, wanted: Wanted) -> Result<(Found, SmallBytes), Failure> {
         self.store
             .read(move |connection| {
-                let (bucket, stored) =
-                    existing_object(connection, &wanted.bucket, &wanted.key, wanted.version.as_deref(), "GET")?;
+                let found = existing_object(connection, &wanted.bucket, &wanted.key, wanted.version.as_deref(), "GET");
+                let (bucket, stored) = found.map_err(no_source)?;
                 wanted.conditions.check_source(&stored.object.etag, stored.object.modified)?;
-                stored.object.facts.check_readable()?;
+                wanted.customer_key.check_opens(&stored.object.facts)?;
+                stored.object.facts.check_readable().map_err(no_source)?;
                 let in_row = stored.object.segments.is_empty();
                 let small = if in_row { small_bytes(connection, stored.id)? } else { None };
                 Ok((Found { bucket, stored, range: None }, small.map(Into::into)))
@@ -182,6 +203,21 @@ impl Buckets {
                 Ok(Duplicate { object, blobs: vec![blob], small: None, source })
             }
         }
+    }
+}
+
+/// What is wrong with an object that is to be copied, in the words that the service has for it.
+fn no_source(failure: Failure) -> Failure {
+    match failure {
+        Failure::DeleteMarker { .. } => {
+            let reason = "The source of a copy request may not specifically refer to a delete marker by version id.";
+            Failure::InvalidRequest(reason.into())
+        }
+        Failure::InvalidObjectState { class, .. } => Failure::InvalidObjectState {
+            class,
+            message: "Operation is not valid for the source object's storage class",
+        },
+        other => other,
     }
 }
 

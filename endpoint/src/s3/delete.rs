@@ -29,9 +29,14 @@ impl Buckets {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
-        if input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
-            let reason = "It is offered by directory buckets only";
-            return Err(Failure::HeaderNotImplemented { header: "x-amz-if-match-size", reason }.into());
+        for (header, given) in [
+            ("x-amz-if-match-size", input.if_match_size.is_some()),
+            ("x-amz-if-match-last-modified-time", input.if_match_last_modified_time.is_some()),
+        ] {
+            if given {
+                let reason = "It is offered by directory buckets only";
+                return Err(Failure::HeaderNotImplemented { header, reason }.into());
+            }
         }
         let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
         let delete = move |unit: &mut Unit<'_>| {
@@ -74,6 +79,11 @@ impl Buckets {
                 match removal.remove(unit, &object.key, object.version_id.as_deref(), condition) {
                     Ok(deletion) => deleted.push(deleted_object(object, deletion)),
                     Err(failure @ Failure::Store(_)) => return Err(failure),
+                    // Here, and here alone, a version that never was is answered as one that is gone.
+                    Err(Failure::InvalidArgument { name, value, .. }) if name == "versionId" => {
+                        let gone = Failure::NoSuchVersion { key: object.key.clone(), version: value };
+                        errors.push(delete_error(object, gone));
+                    }
                     Err(failure) => errors.push(delete_error(object, failure)),
                 }
             }

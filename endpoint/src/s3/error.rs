@@ -2,6 +2,7 @@
 
 use std::io;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
 
@@ -23,7 +24,7 @@ pub(super) enum Failure {
     NoSuchVersion { key: String, version: String },
     /// The newest version of the key is a delete marker.
     #[error("The specified key does not exist.")]
-    Deleted { key: String, version: String },
+    Deleted { key: String, version: String, modified: Millis },
     /// The version that was asked for is a delete marker.
     #[error("The specified method is not allowed against this resource.")]
     DeleteMarker { version: String, modified: Millis, method: &'static str },
@@ -44,12 +45,17 @@ pub(super) enum Failure {
     InvalidLocationConstraint(String),
     #[error("At least one of the pre-conditions you specified did not hold")]
     PreconditionFailed(&'static str),
+    /// What a condition is about has changed since the upload was begun.
+    #[error("The conditional request cannot succeed due to a conflicting operation against this resource.")]
+    ConditionConflict { condition: &'static str, key: String },
     #[error("Not Modified")]
     NotModified { etag: String, modified: Millis },
     #[error("The {0} you specified did not match {1}.")]
     BadDigest(String, &'static str),
     #[error("The Content-MD5 you specified was invalid.")]
     InvalidMd5(String),
+    #[error("The Content-MD5 you specified did not match what we received.")]
+    Md5Mismatch { sent: [u8; 16], calculated: [u8; 16] },
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     ContentSha256Mismatch,
     #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
@@ -77,7 +83,7 @@ pub(super) enum Failure {
     #[error("The requested partnumber is not satisfiable")]
     InvalidPartNumber { part: i32, parts: usize },
     #[error("{message}")]
-    InvalidTag { message: &'static str, key: Option<String> },
+    InvalidTag { message: &'static str, key: String, value: Option<String> },
     #[error("{0}")]
     BadRequest(String),
     #[error("The XML you provided was not well-formed or did not validate against our published schema")]
@@ -107,11 +113,11 @@ pub(super) enum Failure {
     SignatureDoesNotMatch,
     #[error("The storage class you specified is not valid")]
     InvalidStorageClass(String),
-    #[error("The operation is not valid for the object's storage class")]
-    InvalidObjectState(String),
-    /// A configuration that is refused, under a code of its own.
     #[error("{message}")]
-    BadSetting { code: &'static str, message: &'static str },
+    InvalidObjectState { class: String, message: &'static str },
+    /// An error of one operation alone.
+    #[error("{message}")]
+    Special { code: &'static str, status: StatusCode, message: String, details: Vec<(&'static str, String)> },
     #[error("The bucket does not allow ACLs")]
     AccessControlListNotSupported,
     #[error("A header you provided implies functionality that is not implemented")]
@@ -133,6 +139,19 @@ impl Failure {
         Failure::InvalidArgument { message: message.into(), name: name.into(), value: value.into() }
     }
 
+    /// An error of one operation alone, with the status 400.
+    pub(super) fn special(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure::Special { code, status: StatusCode::BAD_REQUEST, message: message.into(), details: Vec::new() }
+    }
+
+    /// The same error with one element more.
+    pub(super) fn with_detail(mut self, name: &'static str, value: impl Into<String>) -> Failure {
+        if let Failure::Special { details, .. } = &mut self {
+            details.push((name, value.into()));
+        }
+        self
+    }
+
     pub(super) fn version_id(value: &str) -> Failure {
         Failure::argument("versionId", value, "Invalid version id specified")
     }
@@ -152,7 +171,8 @@ impl Failure {
             Failure::InvalidLocationConstraint(_) => ("InvalidLocationConstraint", BAD),
             Failure::PreconditionFailed(_) => ("PreconditionFailed", StatusCode::PRECONDITION_FAILED),
             Failure::NotModified { .. } => ("NotModified", StatusCode::NOT_MODIFIED),
-            Failure::BadDigest(..) => ("BadDigest", BAD),
+            Failure::ConditionConflict { .. } => ("ConditionalRequestConflict", StatusCode::CONFLICT),
+            Failure::BadDigest(..) | Failure::Md5Mismatch { .. } => ("BadDigest", BAD),
             Failure::InvalidMd5(_) => ("InvalidDigest", BAD),
             Failure::ContentSha256Mismatch => ("XAmzContentSHA256Mismatch", BAD),
             Failure::IncompleteBody | Failure::Body(_) => ("IncompleteBody", BAD),
@@ -178,8 +198,8 @@ impl Failure {
             Failure::AccessForbidden { .. } => ("AccessForbidden", StatusCode::FORBIDDEN),
             Failure::SignatureDoesNotMatch => ("SignatureDoesNotMatch", StatusCode::FORBIDDEN),
             Failure::InvalidStorageClass(_) => ("InvalidStorageClass", BAD),
-            Failure::InvalidObjectState(_) => ("InvalidObjectState", StatusCode::FORBIDDEN),
-            Failure::BadSetting { code, .. } => (code, BAD),
+            Failure::InvalidObjectState { .. } => ("InvalidObjectState", StatusCode::FORBIDDEN),
+            Failure::Special { code, status, .. } => (code, *status),
             Failure::AccessControlListNotSupported => ("AccessControlListNotSupported", BAD),
             Failure::HeaderNotImplemented { .. } | Failure::NotImplemented(_) => {
                 ("NotImplemented", StatusCode::NOT_IMPLEMENTED)
@@ -214,7 +234,13 @@ impl Failure {
             Failure::NoSuchUpload(upload) | Failure::InvalidPartOrder(upload) => vec![("UploadId", upload.clone())],
             Failure::InvalidLocationConstraint(region) => vec![("LocationConstraint", region.clone())],
             Failure::PreconditionFailed(condition) => vec![("Condition", (*condition).to_owned())],
+            Failure::ConditionConflict { condition, key } => {
+                vec![("Condition", (*condition).to_owned()), ("Key", key.clone())]
+            }
             Failure::InvalidMd5(value) => vec![("Content-MD5", value.clone())],
+            Failure::Md5Mismatch { sent, calculated } => {
+                vec![("ExpectedDigest", hex::encode(sent)), ("CalculatedDigest", BASE64_STANDARD.encode(calculated))]
+            }
             Failure::InvalidPart { upload, part, etag } => {
                 vec![("UploadId", upload.clone()), ("PartNumber", part.to_string()), ("ETag", etag.clone())]
             }
@@ -229,17 +255,23 @@ impl Failure {
                 vec![("Size", size.to_string()), ("MaxSizeAllowed", most.to_string())]
             }
             Failure::InvalidArgument { name, value, .. } => {
-                vec![("ArgumentName", name.clone()), ("ArgumentValue", value.clone())]
+                let value = Some(value).filter(|value| !value.is_empty());
+                let value = value.map(|value| ("ArgumentValue", value.clone()));
+                std::iter::once(("ArgumentName", name.clone())).chain(value).collect()
             }
+            Failure::Special { details, .. } => details.clone(),
             Failure::InvalidRange { range, size } => {
                 vec![("RangeRequested", range.clone()), ("ActualObjectSize", size.to_string())]
             }
             Failure::InvalidPartNumber { part, parts } => {
                 vec![("PartNumberRequested", part.to_string()), ("ActualPartCount", parts.to_string())]
             }
-            Failure::InvalidTag { key, .. } => key.iter().map(|key| ("TagKey", key.clone())).collect(),
+            Failure::InvalidTag { key, value, .. } => {
+                let value = value.clone().map(|value| ("TagValue", value));
+                std::iter::once(("TagKey", key.clone())).chain(value).collect()
+            }
             Failure::InvalidStorageClass(class) => vec![("StorageClassRequested", class.clone())],
-            Failure::InvalidObjectState(class) => vec![("StorageClass", class.clone())],
+            Failure::InvalidObjectState { class, .. } => vec![("StorageClass", class.clone())],
             Failure::HeaderNotImplemented { header, reason } => {
                 vec![("Header", (*header).to_owned()), ("additionalMessage", (*reason).to_owned())]
             }

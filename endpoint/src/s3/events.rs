@@ -71,6 +71,7 @@ pub(super) enum Change {
     MarkerCreated,
     TaggingPut,
     TaggingDelete,
+    AclPut,
 }
 
 impl Change {
@@ -84,6 +85,7 @@ impl Change {
             Change::MarkerCreated => "ObjectRemoved:DeleteMarkerCreated",
             Change::TaggingPut => "ObjectTagging:Put",
             Change::TaggingDelete => "ObjectTagging:Delete",
+            Change::AclPut => "ObjectAcl:Put",
         }
     }
 }
@@ -143,12 +145,13 @@ impl<'a> Event<'a> {
         if let Some(version) = &self.version {
             object["versionId"] = version.as_str().into();
         }
-        let of_tags = self.change.name().starts_with("ObjectTagging");
-        if !of_tags {
+        // Of what is not about the bytes there is no order.
+        let is_later = matches!(self.change, Change::TaggingPut | Change::TaggingDelete | Change::AclPut);
+        if !is_later {
             object["sequencer"] = sequencer(self.at).into();
         }
-        json!({ "Records": [{
-            "eventVersion": if of_tags { "2.3" } else { "2.1" },
+        let record = json!({
+            "eventVersion": if is_later { "2.3" } else { "2.1" },
             "eventSource": "aws:s3",
             "awsRegion": bucket.region,
             "eventTime": iso8601(self.at),
@@ -166,7 +169,8 @@ impl<'a> Event<'a> {
                 },
                 "object": object,
             },
-        }] })
+        });
+        json!({ "Records": [record] })
     }
 }
 

@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 
-use super::error::Failure;
+use super::{error::Failure, grants::Grant};
 
 /// The type of content that nobody gave a type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 /// What an SDK adds to the encoding of a body that it sends in signed chunks; it is not the object's.
 const CHUNKED: &str = "aws-chunked";
+const DEFAULT_CLASS: &str = "STANDARD";
 const STORAGE_CLASSES: &[&str] = &[
-    "STANDARD",
+    DEFAULT_CLASS,
     "REDUCED_REDUNDANCY",
     "STANDARD_IA",
     "ONEZONE_IA",
@@ -34,6 +35,8 @@ const MAX_METADATA: usize = 2048;
 const MAX_TAGS: usize = 10;
 const MAX_TAG_KEY: usize = 128;
 const MAX_TAG_VALUE: usize = 256;
+const OBJECT_SYSTEM_TAG: &str = "Your TagKey cannot be prefixed with aws:";
+const BUCKET_SYSTEM_TAG: &str = "System tags cannot be added/updated by requester";
 
 /// Tags in the order of their keys.
 pub(super) type Tags = BTreeMap<String, String>;
@@ -51,11 +54,25 @@ pub(super) struct Facts {
     pub(super) expires: Option<String>,
     pub(super) website_redirect_location: Option<String>,
     pub(super) storage_class: Option<String>,
-    /// What the client says that the object is encrypted with, where that is not the default. Nothing is encrypted here.
+    /// What the client says that the object is encrypted with. Nothing is encrypted here.
     pub(super) encryption: Option<String>,
     pub(super) encryption_key: Option<String>,
     pub(super) bucket_key: Option<bool>,
     pub(super) metadata: BTreeMap<String, String>,
+    /// The hash of a customer's key, without which the object is not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) customer_key: Option<String>,
+    /// Its access control list, where one was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acl: Option<Vec<Grant>>,
+    /// Of an upload: whether its key had an object when it was begun.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) replaces: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Facts {
@@ -70,12 +87,11 @@ impl Facts {
         if let Some(class) = self.storage_class.as_deref().filter(|class| !STORAGE_CLASSES.contains(class)) {
             return Err(Failure::InvalidStorageClass(class.to_owned()));
         }
-        self.storage_class = self.storage_class.filter(|class| class != "STANDARD");
+        self.storage_class = self.storage_class.filter(|class| class != DEFAULT_CLASS);
         if let Some(unknown) = self.encryption.as_deref().filter(|algorithm| !ENCRYPTIONS.contains(algorithm)) {
             let reason = "The encryption method specified is not supported";
             return Err(Failure::argument("x-amz-server-side-encryption", unknown, reason));
         }
-        self.encryption = self.encryption.filter(|algorithm| algorithm != DEFAULT_ENCRYPTION);
         Ok(self)
     }
 
@@ -86,10 +102,19 @@ impl Facts {
 
     /// Whether the bytes may be read.
     pub(super) fn check_readable(&self) -> Result<(), Failure> {
-        match self.storage_class.as_deref().filter(|class| ARCHIVES.contains(class)) {
-            Some(class) => Err(Failure::InvalidObjectState(class.to_owned())),
-            None => Ok(()),
+        if !self.is_archived() {
+            return Ok(());
         }
+        let message = "The operation is not valid for the object's storage class";
+        Err(Failure::InvalidObjectState { class: self.class(), message })
+    }
+
+    fn is_archived(&self) -> bool {
+        self.storage_class.as_deref().is_some_and(|class| ARCHIVES.contains(&class))
+    }
+
+    pub(super) fn class(&self) -> String {
+        self.storage_class.clone().unwrap_or_else(|| DEFAULT_CLASS.to_owned())
     }
 
     pub(super) fn expires(&self) -> Option<Timestamp> {
@@ -129,8 +154,17 @@ pub(super) fn etag(value: &str) -> ETag {
 
 /// Tags as the header `x-amz-tagging` has them: `a=1&b=2`.
 pub(super) fn header_tags(header: Option<&str>) -> Result<Tags, Failure> {
-    let pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes());
-    checked_tags(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())), MAX_TAGS)
+    let header = header.unwrap_or_default();
+    let pairs = form_urlencoded::parse(header.as_bytes());
+    let tags = checked_tags(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())), MAX_TAGS);
+    tags.map_err(|failure| match failure {
+        Failure::InvalidTag { message, .. } if message != OBJECT_SYSTEM_TAG => {
+            let reason = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters \
+                          without tag name duplicates.";
+            Failure::argument("x-amz-tagging", header, reason)
+        }
+        other => other,
+    })
 }
 
 /// Tags as a body has them.
@@ -145,15 +179,17 @@ pub(super) fn tag_set(tags: Tags) -> Vec<Tag> {
 fn checked_tags(pairs: impl Iterator<Item = (String, String)>, most: usize) -> Result<Tags, Failure> {
     let mut tags = Tags::new();
     for (key, value) in pairs {
-        let refused = |message| Err(Failure::InvalidTag { message, key: Some(key.clone()) });
+        let refused = |message| Err(Failure::InvalidTag { message, key: key.clone(), value: None });
         if !(1..=MAX_TAG_KEY).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
             return refused("The TagKey you have provided is invalid");
         }
         if value.chars().count() > MAX_TAG_VALUE || !value.chars().all(is_tag_character) {
-            return refused("The TagValue you have provided is invalid");
+            let message = "The TagValue you have provided is invalid";
+            return Err(Failure::InvalidTag { message, key, value: Some(value) });
         }
         if key.starts_with("aws:") {
-            return refused("System tags cannot be added/updated by requester");
+            let of_object = most == OBJECT_TAGS;
+            return refused(if of_object { OBJECT_SYSTEM_TAG } else { BUCKET_SYSTEM_TAG });
         }
         if tags.contains_key(&key) {
             return refused("Cannot provide multiple Tags with the same key");

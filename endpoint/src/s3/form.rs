@@ -25,8 +25,9 @@ use super::{
     events::Change,
     facts::{Facts, OBJECT_TAGS, Tags, body_tags, timestamp},
     front::element,
+    grants::Asked,
     settings::from_xml,
-    write::{Incoming, refuse},
+    write::Incoming,
 };
 
 /// The most bytes of fields before the file.
@@ -66,8 +67,11 @@ impl Buckets {
         self.bucket(bucket.clone()).await?;
         let key = form.key()?;
         let answer = Answer::new(&form, &host, &bucket, &key);
-        let acl = form.get("acl");
-        refuse(form.get("x-amz-server-side-encryption-customer-key").is_some(), false, acl)?;
+        if form.get("x-amz-server-side-encryption-customer-key").is_some() {
+            return Err(Failure::NotImplemented("encryption with a customer's key in a form"));
+        }
+        let asked = Asked { canned: form.get("acl").map(str::to_owned), ..Asked::default() };
+        let acl = self.list_asked_for(bucket.clone(), asked).await?;
         let expected = Expected {
             content_md5: form.get("content-md5").map(str::to_owned),
             checksums: Algorithm::ALL.map(|algorithm| (algorithm, form.get(&algorithm.header()).map(str::to_owned))),
@@ -76,7 +80,7 @@ impl Buckets {
             ..Expected::nothing()
         };
         let incoming = Incoming {
-            facts: form.facts().checked()?,
+            facts: Facts { acl, ..form.facts().checked()? },
             tags: form.tags()?,
             conditions: WriteConditions::default(),
             bucket,
@@ -87,7 +91,7 @@ impl Buckets {
         let blobs = self.store.blobs();
         let received = content::receive(blobs, body, &expected, Algorithm::Crc64Nvme, None, SMALL).await?;
         let etag = format!("\"{}\"", received.etag());
-        let version = self.save(incoming, received).await?;
+        let version = self.save(incoming, received).await?.version;
         Ok(answer.write(&etag, version.as_deref()))
     }
 }
@@ -233,6 +237,7 @@ impl Form {
             encryption_key: text("x-amz-server-side-encryption-aws-kms-key-id"),
             bucket_key: None,
             metadata: metadata.collect(),
+            ..Facts::default()
         }
     }
 

@@ -26,21 +26,37 @@ const SILENT: [&str; 2] = ["policy", "tagging"];
 const CODE: (&str, &str) = ("<Code>", "</Code>");
 const END: &str = "</Error>";
 
+/// What AWS makes of an answer without an error, where the crate does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Success {
+    Usual,
+    /// Nothing at all: of a setting that was set.
+    Silent,
+    /// Nothing, and the type of an answer that is not there: of a look at a bucket.
+    Typed,
+}
+
 /// What of a request its answer depends on.
 pub(super) struct Asked {
     head: bool,
-    /// Whether it sets what AWS answers with nothing at all.
-    silent: bool,
+    success: Success,
+    /// Whether its sender waits for leave to send the body.
+    waits: bool,
     path: String,
 }
 
 impl Asked {
     pub(super) fn new(request: &Request<Body>) -> Asked {
         let set = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).next();
-        let silent = request.method() == Method::PUT
-            && set.is_some_and(|(name, _)| SILENT.contains(&name.as_ref()))
-            && bucket_alone(request).is_some();
-        Asked { head: request.method() == Method::HEAD, silent, path: request.uri().path().to_owned() }
+        let success = match *request.method() {
+            _ if bucket_alone(request).is_none() => Success::Usual,
+            Method::PUT if set.as_ref().is_some_and(|(name, _)| SILENT.contains(&name.as_ref())) => Success::Silent,
+            Method::HEAD => Success::Typed,
+            _ => Success::Usual,
+        };
+        let waits = request.headers().contains_key(header::EXPECT);
+        let head = request.method() == Method::HEAD;
+        Asked { head, success, waits, path: request.uri().path().to_owned() }
     }
 
     /// Completes an answer as AWS writes it.
@@ -50,7 +66,9 @@ impl Asked {
         // The crate leaves the status of an answer to HEAD as it is.
         if self.head && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        } else if self.silent && response.status() == StatusCode::OK {
+        } else if self.success == Success::Typed && response.status() == StatusCode::OK {
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        } else if self.success == Success::Silent && response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::NO_CONTENT;
         }
         if response.status() == StatusCode::NOT_MODIFIED || self.head && response.status().as_u16() >= 400 {
@@ -67,6 +85,10 @@ impl Asked {
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             *response.body_mut() = Body::from(with_elements(&body, elements.as_bytes()));
         }
+        if self.waits && response.status().as_u16() >= 400 {
+            // A body that was never asked for ends the connection, and the client must not use it again.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         for (name, value) in [(REQUEST_ID, request), (HOST_ID, host)] {
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
@@ -81,8 +103,9 @@ pub(super) fn check_owner(request: &Request<Body>, account: &str) -> Result<(), 
     for name in [EXPECTED_OWNER, EXPECTED_SOURCE_OWNER] {
         match request.headers().get(&name).and_then(|owner| owner.to_str().ok()) {
             Some(owner) if owner.len() != account.len() || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let reason = "The value of the expected bucket owner parameter must be an AWS account ID";
-                return Err(Failure::argument(name.as_str(), owner, reason));
+                let reason =
+                    format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+                return Err(Failure::special("InvalidBucketOwnerAWSAccountID", reason));
             }
             Some(owner) if owner != account => return Err(Failure::AccessDenied("Access Denied".into())),
             _ => {}
@@ -115,9 +138,14 @@ fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str,
     if !start.contains("<Message>") {
         let code = start.split_once(CODE.0).and_then(|(_, rest)| rest.split_once(CODE.1)).map_or("", |(code, _)| code);
         element(&mut text, "Message", message_of(code));
+        let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
         if code == "InvalidBucketName" {
-            let name = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-            element(&mut text, "BucketName", name);
+            element(&mut text, "BucketName", bucket);
+        } else if code == "KeyTooLongError" {
+            // Of an encoded byte there are three characters.
+            let size = key.len() - 2 * key.matches('%').count();
+            element(&mut text, "Size", &size.to_string());
+            element(&mut text, "MaxSizeAllowed", "1024");
         }
     }
     for (name, value) in form_urlencoded::parse(details.unwrap_or_default()) {

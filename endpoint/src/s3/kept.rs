@@ -2,6 +2,7 @@
 //!
 //! A new bucket begins with some of them, as on AWS: its owner owns every object, and all that is public is blocked.
 
+use rusqlite::Connection;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -25,8 +26,8 @@ use s3s::{
 use super::{
     Buckets,
     error::Failure,
-    rows::Versioning,
-    settings::{REMOVED, Setting, from_xml, to_xml},
+    rows::{Bucket, Versioning},
+    settings::{self, REMOVED, Setting, from_xml, to_xml},
 };
 
 /// Answers an operation that takes a setting away.
@@ -169,10 +170,10 @@ impl Buckets {
             self.bucket(bucket.clone()).await?;
             let found = self.bucket(target).await;
             found.map_err(|failure| match failure {
-                Failure::NoSuchBucket(_) => Failure::BadSetting {
-                    code: "InvalidTargetBucketForLogging",
-                    message: "The target bucket for logging does not exist",
-                },
+                Failure::NoSuchBucket(target) => {
+                    let reason = "The target bucket for logging does not exist";
+                    Failure::special("InvalidTargetBucketForLogging", reason).with_detail("TargetBucket", target)
+                }
                 other => other,
             })?;
         }
@@ -259,11 +260,37 @@ pub(super) fn check_ownership(ownership: &ObjectOwnership) -> Result<(), Failure
     }
 }
 
+/// Checks the header of a new bucket, which the crate takes for absent where it is empty.
+pub(super) fn check_ownership_header(header: Option<&str>) -> Result<(), Failure> {
+    let known = |header: &str| check_ownership(&ObjectOwnership::from(header.to_owned())).is_ok();
+    match header.filter(|header| !known(header)) {
+        None => Ok(()),
+        Some(other) => {
+            let reason = format!("Invalid x-amz-object-ownership header: {other}");
+            Err(Failure::argument("x-amz-object-ownership", "", reason))
+        }
+    }
+}
+
 pub(super) fn ownership_of(object_ownership: ObjectOwnership) -> OwnershipControls {
     OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] }
 }
 
-fn all_blocked() -> PublicAccessBlockConfiguration {
+/// Whether access control lists count for nothing in a bucket, as in a new one.
+pub(super) fn owner_owns_all(connection: &Connection, bucket: &Bucket) -> Result<bool, Failure> {
+    match settings::find(connection, bucket, Setting::Ownership)?.as_deref() {
+        None => Ok(true),
+        Some(REMOVED) => Ok(false),
+        Some(text) => {
+            let controls: OwnershipControls = from_xml(text)?;
+            let enforced =
+                |rule: &OwnershipControlsRule| rule.object_ownership.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED;
+            Ok(controls.rules.iter().any(enforced))
+        }
+    }
+}
+
+pub(super) fn all_blocked() -> PublicAccessBlockConfiguration {
     PublicAccessBlockConfiguration {
         block_public_acls: Some(true),
         block_public_policy: Some(true),

@@ -4,6 +4,7 @@
 //! for what is known about an object and files for its bytes. What is not implemented answers 501 with the operation's name,
 //! which is the default of the trait.
 
+mod access;
 mod acl;
 mod api;
 mod attributes;
@@ -17,11 +18,13 @@ mod copy;
 mod cors;
 mod delete;
 mod encoding;
+mod encryption;
 mod error;
 mod events;
 mod facts;
 mod form;
 mod front;
+mod grants;
 mod host;
 mod kept;
 mod keys;
@@ -31,6 +34,8 @@ mod multipart;
 mod notifications;
 mod objects;
 mod pages;
+mod policy;
+mod ranges;
 mod rows;
 mod settings;
 mod tagging;
@@ -70,6 +75,8 @@ impl S3Front {
         let credentials = &config.credentials;
         builder.set_auth(keys::OneKey::new(credentials));
         builder.set_host(host::LocalHosts);
+        builder.set_access(access::Access::new(buckets.clone()));
+        builder.set_route(ranges::WithoutRange::new(&buckets));
         S3Front { service: builder.build(), buckets, credentials: credentials.clone() }
     }
 

@@ -7,8 +7,8 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType, CopyPartResult,
-        CreateMultipartUploadInput, CreateMultipartUploadOutput, Range as ByteRange, UploadPartCopyInput,
-        UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+        CreateMultipartUploadInput, CreateMultipartUploadOutput, Range as ByteRange, ServerSideEncryption,
+        UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
     },
 };
 use uuid::Uuid;
@@ -25,12 +25,15 @@ use super::{
     conditions::ReadConditions,
     content::{self, Expected, MAX_CONTENT, Received},
     copy,
+    encryption::{self, customer_key, set_customer_key, set_encryption, source_key},
     error::Failure,
     facts::{Facts, Tags, etag, header_tags, timestamp},
+    grants::asked_grants,
     objects::Read,
     pages::key_text,
     rows::{existing_bucket, signed},
-    write::{facts_of, refuse_unsupported, set_encryption},
+    versions::current,
+    write::facts_of,
 };
 
 const MAX_PARTS: i32 = 10_000;
@@ -126,11 +129,13 @@ impl Buckets {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let mut input = request.input;
-        refuse_unsupported!(input)?;
         let named = input.checksum_algorithm.take().map(|named| Algorithm::parse(named.as_str())).transpose()?;
         let kind = checksum_kind(named, input.checksum_type.take().as_ref().map(ChecksumType::as_str))?;
-        let (facts, tags) = (facts_of!(input)?, header_tags(input.tagging.as_deref())?);
-        let encrypted = facts.clone();
+        let customer_key =
+            customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
+        let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
+        let mut facts = Facts { customer_key, acl, ..facts_of!(input)? };
+        let tags = header_tags(input.tagging.as_deref())?;
         let now = self.clock.now();
         let id = upload_id(now);
         let (upload_id, bucket, key) = (id.clone(), input.bucket.clone(), input.key.clone());
@@ -138,12 +143,14 @@ impl Buckets {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             let sql = "INSERT INTO upload (id, bucket_id, key, initiated_ms, facts, tags, algorithm, kind) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let (facts, tags) = (Json(&facts), Json(&tags));
-            let fields = params![id, bucket.id, key.as_bytes(), now, facts, tags, Json(named), Json(kind)];
+            facts.replaces = current(unit.connection(), &bucket, &key)?.is_some();
+            encryption::inherit(unit.connection(), &bucket, &mut facts)?;
+            let (algorithm, kind) = (Json(named), Json(kind));
+            let fields = params![id, bucket.id, key.as_bytes(), now, Json(&facts), Json(&tags), algorithm, kind];
             unit.connection().prepare_cached(sql)?.execute(fields)?;
-            Ok::<_, Failure>(())
+            Ok::<_, Failure>(facts)
         };
-        self.store.write(begin).await?;
+        let facts = self.store.write(begin).await?;
         let mut output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -152,7 +159,8 @@ impl Buckets {
             checksum_type: named.map(|_| ChecksumType::from_static(kind.name())),
             ..CreateMultipartUploadOutput::default()
         };
-        set_encryption!(output, encrypted);
+        set_encryption!(output, facts);
+        set_customer_key!(output, facts);
         Ok(S3Response::new(output))
     }
 
@@ -172,6 +180,7 @@ impl Buckets {
         let input = request.input;
         check_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
+        customer_key!(input).check_continues(&upload.facts)?;
         let kept = upload.algorithm();
         let received = content::receive(self.store.blobs(), input.body, &expected, kept, Some(kept), FILE).await?;
         let sent = received.sent();
@@ -186,6 +195,7 @@ impl Buckets {
         let mut output = UploadPartOutput { e_tag: Some(etag(&received.etag())), ..UploadPartOutput::default() };
         set_checksum!(output, Some(&sent));
         set_encryption!(output, upload.facts);
+        set_customer_key!(output, upload.facts);
         self.save_part(input.bucket, input.key, input.upload_id, input.part_number, received).await?;
         Ok(S3Response::new(output))
     }
@@ -199,14 +209,18 @@ impl Buckets {
         let mut wanted = copy::source(&input.copy_source)?;
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
         wanted.range = range;
+        wanted.customer_key = source_key!(input);
+        let own_key = customer_key!(input);
         wanted.conditions = ReadConditions {
             if_match: input.copy_source_if_match,
             if_none_match: input.copy_source_if_none_match,
             if_modified_since: input.copy_source_if_modified_since,
             if_unmodified_since: input.copy_source_if_unmodified_since,
+            asked: self.clock.now(),
         };
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
-        let Read { found, body } = self.read_object(wanted).await?;
+        own_key.check_continues(&upload.facts)?;
+        let Read { found, body } = self.read_object(wanted).await.map_err(out_of_range)?;
         let size = found.stored.object.size;
         // Unlike that of a read, the range must lie inside.
         if let Some(ByteRange::Int { last: Some(last), .. }) = range
@@ -232,6 +246,7 @@ impl Buckets {
             ..UploadPartCopyOutput::default()
         };
         set_encryption!(output, upload.facts);
+        set_customer_key!(output, upload.facts);
         Ok(S3Response::new(output))
     }
 
@@ -295,6 +310,11 @@ fn upload_id(now: Millis) -> String {
     format!("{now:012x}{}", Uuid::new_v4().simple())
 }
 
+/// Whether a text can be the id of an upload.
+pub(super) fn is_upload_id(text: &str) -> bool {
+    text.len() == 44 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The kind of checksum that an upload gets.
 fn checksum_kind(algorithm: Option<Algorithm>, kind: Option<&str>) -> Result<Kind, Failure> {
     let Some(kind) = kind.map(Kind::parse).transpose()? else {
@@ -325,6 +345,15 @@ fn source_range(text: &str) -> Result<ByteRange, Failure> {
                           are the zero-based offsets of the first and last bytes to copy";
             Err(Failure::argument("x-amz-copy-source-range", text, reason))
         }
+    }
+}
+
+fn out_of_range(failure: Failure) -> Failure {
+    match failure {
+        Failure::InvalidRange { .. } => {
+            Failure::InvalidRequest("The specified copy range is invalid for the source object size".into())
+        }
+        other => other,
     }
 }
 

@@ -31,7 +31,7 @@ impl Buckets {
         let kept = bucket.notification.as_deref().map(from_xml::<NotificationConfiguration>).transpose()?;
         let kept = kept.unwrap_or_default();
         Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
-            event_bridge_configuration: None,
+            event_bridge_configuration: kept.event_bridge_configuration,
             lambda_function_configurations: None,
             queue_configurations: kept.queue_configurations,
             topic_configurations: kept.topic_configurations,
@@ -57,7 +57,8 @@ impl Buckets {
                     target.send(unit, &names, test_event(&bucket.name, clock.now()), clock.now())?;
                 }
             }
-            let kept = if targets.is_empty() { None } else { Some(to_xml(&notification_configuration)?) };
+            let is_empty = targets.is_empty() && notification_configuration.event_bridge_configuration.is_none();
+            let kept = if is_empty { None } else { Some(to_xml(&notification_configuration)?) };
             let sql = "UPDATE bucket SET notification = ?2 WHERE id = ?1";
             unit.connection().prepare_cached(sql)?.execute(params![bucket.id, kept])?;
             Ok::<_, Failure>(())
@@ -87,9 +88,6 @@ fn complete(configuration: &mut NotificationConfiguration) {
 
 /// Checks what can be checked of a configuration alone.
 fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
-    if configuration.event_bridge_configuration.is_some() {
-        return Err(Failure::NotImplemented("sending events to EventBridge"));
-    }
     if configuration.lambda_function_configurations.as_ref().is_some_and(|functions| !functions.is_empty()) {
         return Err(Failure::NotImplemented("sending events to Lambda functions"));
     }
@@ -110,10 +108,10 @@ fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
 }
 
 fn check_target(target: &Target<'_>) -> Result<(), Failure> {
-    let (service, field) = if target.is_topic { ("sns", "TopicArn") } else { ("sqs", "QueueArn") };
+    let (service, field) = if target.is_topic { ("sns", "TopicArn") } else { ("sqs", "Queue") };
     let mut parts = target.arn.splitn(6, ':');
     if parts.next() != Some("arn") || parts.nth(1) != Some(service) || parts.nth(2).is_none_or(str::is_empty) {
-        return Err(Failure::argument(field, target.arn, "The ARN is not well formed"));
+        return Err(Failure::argument(field, target.arn, "The ARN could not be parsed"));
     }
     if target.events.is_empty() {
         return Err(Failure::MalformedXml);
@@ -217,6 +215,6 @@ mod tests {
         assert!(refusal(vec![queue("a", &[], &[])]).is_some());
         let elsewhere =
             QueueConfiguration { queue_arn: "arn:aws:sns:us-east-1:0:q".into(), ..queue("a", &created, &[]) };
-        assert_eq!(refusal(vec![elsewhere]).as_deref(), Some("The ARN is not well formed"));
+        assert_eq!(refusal(vec![elsewhere]).as_deref(), Some("The ARN could not be parsed"));
     }
 }

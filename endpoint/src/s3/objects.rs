@@ -13,14 +13,14 @@ use s3s::{
 
 use super::{
     Buckets,
-    checksums::set_checksum,
+    checksums::{Checksum, set_checksum},
     conditions::ReadConditions,
     content,
+    encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
     facts::{etag, timestamp},
     rows::{Bucket, Object, signed},
     versions::{Stored, existing_object, small_bytes},
-    write::set_encryption,
 };
 
 /// How often a read starts again because the object was replaced between its row and its file.
@@ -35,6 +35,7 @@ pub(super) struct Wanted {
     pub(super) range: Option<ByteRange>,
     pub(super) part: Option<i32>,
     pub(super) conditions: ReadConditions,
+    pub(super) customer_key: CustomerKey,
     /// Whether the conditions are those of a copy on its source.
     pub(super) is_source: bool,
 }
@@ -62,6 +63,7 @@ impl Wanted {
         } else {
             self.conditions.check(&object.etag, object.modified)?;
         }
+        self.customer_key.check_opens(&object.facts)?;
         let range = self.select(object)?;
         Ok(Found { bucket, stored, range })
     }
@@ -105,9 +107,12 @@ macro_rules! describe {
         $output.parts_count = $part.filter(|_| object.in_parts()).and(i32::try_from(object.parts()).ok());
         $output.version_id = $found.bucket.shown(&$found.stored.version);
         set_encryption!($output, object.facts);
-        if $mode.is_some_and(|mode| mode.as_str() == "ENABLED") && is_whole(range.as_ref(), object.size) {
-            set_checksum!($output, Some(&object.checksum));
-            $output.checksum_type = Some(ChecksumType::from_static(object.checksum.kind.name()));
+        set_customer_key!($output, object.facts);
+        if $mode.is_some_and(|mode| mode.as_str() == "ENABLED")
+            && let Some(checksum) = checksum_of(object, range.as_ref(), $part)
+        {
+            set_checksum!($output, Some(&checksum));
+            $output.checksum_type = Some(ChecksumType::from_static(checksum.kind.name()));
         }
     };
 }
@@ -115,6 +120,7 @@ macro_rules! describe {
 impl Buckets {
     pub(super) async fn get(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
+        let key = customer_key!(input);
         let wanted = Wanted {
             bucket: input.bucket,
             key: input.key,
@@ -126,7 +132,9 @@ impl Buckets {
                 if_none_match: input.if_none_match,
                 if_modified_since: input.if_modified_since,
                 if_unmodified_since: input.if_unmodified_since,
+                asked: self.clock.now(),
             },
+            customer_key: key,
             is_source: false,
         };
         let Read { found, body } = self.read_object(wanted).await?;
@@ -142,6 +150,7 @@ impl Buckets {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
+        let key = customer_key!(input);
         let wanted = Wanted {
             bucket: input.bucket,
             key: input.key,
@@ -153,7 +162,9 @@ impl Buckets {
                 if_none_match: input.if_none_match,
                 if_modified_since: input.if_modified_since,
                 if_unmodified_since: input.if_unmodified_since,
+                asked: self.clock.now(),
             },
+            customer_key: key,
             is_source: false,
         };
         let found = self.store.read(move |connection| wanted.find(connection, "HEAD")).await?;
@@ -209,9 +220,13 @@ fn content_range(range: Option<&Range<u64>>, size: u64) -> Option<String> {
     range.filter(|range| !range.is_empty()).map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1))
 }
 
-/// Whether a checksum of the whole object is one of these bytes.
-fn is_whole(range: Option<&Range<u64>>, size: u64) -> bool {
-    range.is_none_or(|range| range.start == 0 && range.end == size)
+/// The checksum of what is answered, where there is one: of the part, or of the whole.
+fn checksum_of(object: &Object, range: Option<&Range<u64>>, part: Option<i32>) -> Option<Checksum> {
+    let index = part.and_then(|part| usize::try_from(part).ok()?.checked_sub(1));
+    if let Some(value) = index.and_then(|index| object.segments.get(index)?.checksum.clone()) {
+        return Some(Checksum { value, ..object.checksum.clone() });
+    }
+    range.is_none_or(|range| range.start == 0 && range.end == object.size).then(|| object.checksum.clone())
 }
 
 fn tag_count(object: &Object) -> Option<i32> {

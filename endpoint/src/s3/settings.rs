@@ -11,6 +11,7 @@ use super::{error::Failure, rows::Bucket};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Acceleration,
+    Acl,
     Cors,
     Encryption,
     Lifecycle,
@@ -32,6 +33,7 @@ impl Setting {
     fn name(self) -> &'static str {
         match self {
             Setting::Acceleration => "acceleration",
+            Setting::Acl => "acl",
             Setting::Cors => "cors",
             Setting::Encryption => "encryption",
             Setting::Lifecycle => "lifecycle",
@@ -66,7 +68,7 @@ impl Setting {
                 ("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
             }
             // The others are answered empty.
-            Setting::Website | Setting::Acceleration | Setting::Logging | Setting::RequestPayment => {
+            Setting::Website | Setting::Acceleration | Setting::Acl | Setting::Logging | Setting::RequestPayment => {
                 ("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
             }
         };

@@ -1,5 +1,6 @@
 //! Tags of objects.
 
+use rusqlite::Connection;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -15,7 +16,8 @@ use super::{
     error::Failure,
     events::{Change, Event},
     facts::{OBJECT_TAGS, Tags, body_tags, tag_set},
-    versions::{existing_object, save},
+    rows::Bucket,
+    versions::{Stored, existing_object, save},
 };
 
 /// The version whose tags are written.
@@ -32,12 +34,15 @@ impl Buckets {
         request: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
-        let (bucket, stored) = self
-            .store
-            .read(move |connection| {
-                existing_object(connection, &input.bucket, &input.key, input.version_id.as_deref(), "GET")
+        let read = move |connection: &Connection| {
+            let found = tagged_object(connection, &input.bucket, &input.key, input.version_id.as_deref(), "GET");
+            // Here alone the service names the key with its bucket.
+            found.map_err(|failure| match failure {
+                Failure::NoSuchKey(key) => Failure::NoSuchKey(format!("{}/{key}", input.bucket)),
+                other => other,
             })
-            .await?;
+        };
+        let (bucket, stored) = self.store.read(read).await?;
         let version_id = bucket.shown(&stored.version);
         Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set(stored.object.tags), version_id }))
     }
@@ -69,7 +74,7 @@ impl Buckets {
         let names = self.names.clone();
         let save = move |unit: &mut Unit<'_>| {
             let Tagged { bucket, key, version, change } = tagged;
-            let (bucket, mut stored) = existing_object(unit.connection(), &bucket, &key, version.as_deref(), method)?;
+            let (bucket, mut stored) = tagged_object(unit.connection(), &bucket, &key, version.as_deref(), method)?;
             stored.object.tags = tags;
             save(unit.connection(), &stored)?;
             let shown = bucket.shown(&stored.version);
@@ -78,4 +83,18 @@ impl Buckets {
         };
         self.store.write(save).await
     }
+}
+
+/// The version whose tags are meant. Those of a key that was deleted are its delete marker's, which has none.
+fn tagged_object(
+    connection: &Connection,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+    method: &'static str,
+) -> Result<(Bucket, Stored), Failure> {
+    existing_object(connection, bucket, key, version, method).map_err(|failure| match failure {
+        Failure::Deleted { version, modified, .. } => Failure::DeleteMarker { version, modified, method },
+        other => other,
+    })
 }

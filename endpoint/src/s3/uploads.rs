@@ -16,7 +16,7 @@ use super::{
     error::Failure,
     facts::{Facts, etag, timestamp},
     listing::{page_size, present},
-    multipart::{COLUMNS, StoredPart, Upload, existing_upload, parts, upload},
+    multipart::{COLUMNS, StoredPart, Upload, existing_upload, is_upload_id, parts, upload},
     pages::prefix_of,
     rows::existing_bucket,
 };
@@ -28,6 +28,10 @@ impl Buckets {
     ) -> S3Result<S3Response<ListPartsOutput>> {
         let input = request.input;
         let (max, after) = (page_size("max-parts", input.max_parts)?, input.part_number_marker.unwrap_or(0));
+        if after < 0 {
+            let reason = "Argument part-number-marker must be an integer between 0 and 2147483647";
+            return Err(Failure::argument("part-number-marker", after.to_string(), reason).into());
+        }
         let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
         let read = move |connection: &Connection| {
             let upload = existing_upload(connection, &bucket, &key, &id)?;
@@ -63,6 +67,9 @@ impl Buckets {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
         let max = page_size("max-uploads", input.max_uploads)?;
+        if let Some(marker) = input.upload_id_marker.as_deref().filter(|_| input.key_marker.is_some()) {
+            check_marker(marker)?;
+        }
         let encode = Encoder::new(input.encoding_type.as_ref())?;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let query = Query {
@@ -73,15 +80,16 @@ impl Buckets {
             after_id: present(input.upload_id_marker.clone()).filter(|_| present(input.key_marker.clone()).is_some()),
             max: usize::try_from(max).unwrap_or_default(),
         };
-        let Page { uploads, prefixes, next } = self.store.read(move |connection| page(connection, &query)).await?;
-        let is_truncated = Some(next.is_some());
-        let (next_key, next_id) = next.map_or((None, None), |(key, id)| (Some(encode.text(key)), id));
+        let Page { uploads, prefixes, last, more } =
+            self.store.read(move |connection| page(connection, &query)).await?;
+        let (next_key, next_id) = last.map_or((None, None), |(key, id)| (Some(encode.text(key)), id));
+        let marker = input.upload_id_marker.filter(|_| input.key_marker.is_some());
         let owner = self.owner();
         let output = ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
-            is_truncated,
+            is_truncated: Some(more),
             key_marker: Some(encode.text(input.key_marker.unwrap_or_default())),
-            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
+            upload_id_marker: Some(marker.unwrap_or_default()),
             next_key_marker: Some(next_key.unwrap_or_default()),
             next_upload_id_marker: Some(next_id.unwrap_or_default()),
             max_uploads: Some(max),
@@ -112,8 +120,16 @@ struct Query {
 struct Page {
     uploads: Vec<Upload>,
     prefixes: Vec<String>,
-    /// The last entry, where more come after it: a key with its upload, or a prefix.
-    next: Option<(String, Option<String>)>,
+    /// The last entry: a key with its upload, or a prefix.
+    last: Option<(String, Option<String>)>,
+    more: bool,
+}
+
+fn check_marker(marker: &str) -> Result<(), Failure> {
+    if marker.is_empty() || is_upload_id(marker) {
+        return Ok(());
+    }
+    Err(Failure::argument("upload-id-marker", marker, "Invalid uploadId marker"))
 }
 
 /// Uploads by key, and of a key by age, which their ids begin with.
@@ -127,7 +143,7 @@ fn page(connection: &Connection, query: &Query) -> Result<Page, Failure> {
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let all = statement.query_map(params![bucket.id, query.after.as_bytes(), id], upload)?;
-    let (mut page, mut last) = (Page::default(), None);
+    let mut page = Page::default();
     for found in all {
         let found = found?;
         if !found.key.starts_with(&query.prefix) {
@@ -138,14 +154,14 @@ fn page(connection: &Connection, query: &Query) -> Result<Page, Failure> {
             continue;
         }
         if page.uploads.len() + page.prefixes.len() == query.max {
-            page.next = last;
+            page.more = query.max > 0;
             return Ok(page);
         }
         if let Some(prefix) = prefix {
-            last = Some((prefix.clone(), None));
+            page.last = Some((prefix.clone(), None));
             page.prefixes.push(prefix);
         } else {
-            last = Some((found.key.clone(), Some(found.id.clone())));
+            page.last = Some((found.key.clone(), Some(found.id.clone())));
             page.uploads.push(found);
         }
     }
@@ -171,7 +187,7 @@ fn initiator(owner: &Owner) -> Initiator {
 }
 
 fn storage_class(facts: &Facts) -> StorageClass {
-    StorageClass::from(facts.storage_class.clone().unwrap_or_else(|| StorageClass::STANDARD.to_owned()))
+    StorageClass::from(facts.class())
 }
 
 fn listed(upload: &Upload, part: &StoredPart) -> Part {

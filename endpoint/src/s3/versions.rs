@@ -3,6 +3,7 @@
 //! Of a key's rows the one with the highest id is the newest, so becoming and ceasing to be the current version needs no write.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{clock::Millis, json::Json, store::Unit};
@@ -73,6 +74,11 @@ fn find(
     Ok(Some(found))
 }
 
+/// The object that a read of the key finds.
+pub(super) fn current(connection: &Connection, bucket: &Bucket, key: &str) -> Result<Option<Stored>, rusqlite::Error> {
+    Ok(find(connection, bucket, key, None)?.filter(|found| !found.marker))
+}
+
 fn segments(connection: &Connection, object: i64) -> Result<Vec<Segment>, rusqlite::Error> {
     let sql = "SELECT blob, size, checksum FROM segment WHERE object_id = ?1 ORDER BY position";
     let segment = |row: &Row<'_>| {
@@ -99,11 +105,17 @@ pub(super) fn existing_object(
     let version = checked(version)?;
     let found = find(connection, &bucket, key, version)?.ok_or_else(|| match version {
         None => Failure::NoSuchKey(key.to_owned()),
-        Some(version) => Failure::NoSuchVersion { key: key.to_owned(), version: version.to_owned() },
+        Some(version) if version == NULL_VERSION || bucket.versioning != Versioning::Never => {
+            Failure::NoSuchVersion { key: key.to_owned(), version: version.to_owned() }
+        }
+        Some(version) => Failure::version_id(version),
     })?;
     match (found.marker, version) {
         (false, _) => Ok((bucket, found)),
-        (true, None) => Err(Failure::Deleted { key: key.to_owned(), version: found.version }),
+        (true, None) => {
+            let (version, modified) = (found.version, found.object.modified);
+            Err(Failure::Deleted { key: key.to_owned(), version, modified })
+        }
         (true, Some(_)) => {
             Err(Failure::DeleteMarker { version: found.version, modified: found.object.modified, method })
         }
@@ -131,7 +143,7 @@ pub(super) fn conditions_hold(
     if conditions.is_empty() {
         return Ok(());
     }
-    let current = find(connection, bucket, key, None)?.filter(|current| !current.marker);
+    let current = current(connection, bucket, key)?;
     conditions.check(key, current.as_ref().map(|current| current.object.etag.as_str()))
 }
 
@@ -174,10 +186,29 @@ pub(super) fn put_object(
 /// The version that a write of `key` makes. Where versions are not kept, the former one goes.
 fn next_version(unit: &mut Unit<'_>, bucket: &Bucket, key: &str) -> Result<String, Failure> {
     if bucket.versioning == Versioning::Enabled {
-        return Ok(Uuid::new_v4().simple().to_string());
+        return Ok(new_version(bucket, key));
     }
     remove_version(unit, bucket, key, NULL_VERSION)?;
     Ok(NULL_VERSION.to_owned())
+}
+
+/// Half of a version is random, and the other half says which key it is of: so that a deletion tells one that never was, which
+/// is refused, from one that is gone already.
+fn new_version(bucket: &Bucket, key: &str) -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    let random = &random[..VERSION_LENGTH / 2];
+    format!("{random}{}", binding(random, bucket, key))
+}
+
+fn is_of(version: &str, bucket: &Bucket, key: &str) -> bool {
+    version.split_at_checked(VERSION_LENGTH / 2).is_some_and(|(random, bound)| bound == binding(random, bucket, key))
+}
+
+fn binding(random: &str, bucket: &Bucket, key: &str) -> String {
+    let digest = Sha256::new().chain_update(bucket.name.as_bytes()).chain_update([0]).chain_update(random);
+    let mut text = hex::encode(digest.chain_update(key.as_bytes()).finalize());
+    text.truncate(VERSION_LENGTH / 2);
+    text
 }
 
 fn insert(
@@ -231,6 +262,10 @@ pub(super) fn delete(
 ) -> Result<Deletion, Failure> {
     if let Some(version) = checked(version)? {
         let removed = remove_version(unit, bucket, key, version)?;
+        let never_was = removed.is_none() && version != NULL_VERSION && !is_of(version, bucket, key);
+        if never_was && find(unit.connection(), bucket, key, None)?.is_some() {
+            return Err(Failure::version_id(version));
+        }
         return Ok(match bucket.versioning {
             Versioning::Never => Deletion::Plain { existed: removed.is_some() },
             _ => Deletion::Version {

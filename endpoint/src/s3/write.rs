@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use s3s::{
     S3Request, S3Response, S3Result,
-    dto::{ChecksumType, PutObjectInput, PutObjectOutput},
+    dto::{ChecksumType, PutObjectInput, PutObjectOutput, ServerSideEncryption},
 };
 
 use super::{
@@ -12,15 +12,14 @@ use super::{
     checksums::{Algorithm, given_checksums, set_checksum},
     conditions::WriteConditions,
     content::{self, Expected, MAX_CONTENT, Received, SMALL},
+    encryption::{self, customer_key, set_customer_key, set_encryption},
     error::Failure,
     events::{Change, Event},
     facts::{Facts, Tags, etag, header_tags},
+    grants::asked_grants,
     rows::{Object, existing_bucket},
     versions::{conditions_hold, put_object},
 };
-
-/// Access control lists that say what holds here anyway.
-pub(super) const MEANINGLESS_ACLS: &[&str] = &["private", "bucket-owner-full-control"];
 
 /// The headers that an input has for an object.
 macro_rules! facts_of {
@@ -38,45 +37,13 @@ macro_rules! facts_of {
             encryption_key: $input.ssekms_key_id.take(),
             bucket_key: $input.bucket_key_enabled.take(),
             metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
+            ..$crate::s3::facts::Facts::default()
         }
         .checked()
     };
 }
 
-/// Says in an answer what the object is said to be encrypted with.
-macro_rules! set_encryption {
-    ($output:expr, $facts:expr) => {
-        $output.server_side_encryption = Some($facts.encryption());
-        $output.ssekms_key_id = $facts.encryption_key.clone();
-        $output.bucket_key_enabled = $facts.bucket_key;
-    };
-}
-
-/// Refuses what an input asks for that would silently not hold.
-macro_rules! refuse_unsupported {
-    ($input:expr) => {
-        $crate::s3::write::refuse(
-            $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some(),
-            $input.object_lock_mode.is_some() || $input.object_lock_legal_hold_status.is_some(),
-            $input.acl.as_ref().map(|acl| acl.as_str()),
-        )
-    };
-}
-
-pub(super) use {facts_of, refuse_unsupported, set_encryption};
-
-pub(super) fn refuse(customer_key: bool, lock: bool, acl: Option<&str>) -> Result<(), Failure> {
-    if customer_key {
-        return Err(Failure::NotImplemented("encryption with a customer's key"));
-    }
-    if lock {
-        return Err(Failure::InvalidRequest("Bucket is missing Object Lock Configuration".into()));
-    }
-    if acl.is_some_and(|acl| !MEANINGLESS_ACLS.contains(&acl)) {
-        return Err(Failure::AccessControlListNotSupported);
-    }
-    Ok(())
-}
+pub(super) use facts_of;
 
 /// An object on its way in, its content already here.
 pub(super) struct Incoming {
@@ -86,6 +53,13 @@ pub(super) struct Incoming {
     pub(super) tags: Tags,
     pub(super) conditions: WriteConditions,
     pub(super) change: Change,
+}
+
+/// What became of an object that was put.
+pub(super) struct Saved {
+    /// Where there are versions.
+    pub(super) version: Option<String>,
+    pub(super) facts: Facts,
 }
 
 impl Buckets {
@@ -100,13 +74,15 @@ impl Buckets {
             trailing: request.trailing_headers.take(),
         };
         let mut input = request.input;
-        refuse_unsupported!(input)?;
         if input.write_offset_bytes.is_some() {
             let reason = "Appending is offered by directory buckets only";
             return Err(Failure::HeaderNotImplemented { header: "x-amz-write-offset-bytes", reason }.into());
         }
+        let customer_key =
+            customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
+        let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
         let incoming = Incoming {
-            facts: facts_of!(input)?,
+            facts: Facts { customer_key, acl, ..facts_of!(input)? },
             tags: header_tags(input.tagging.as_deref())?,
             conditions: WriteConditions { if_match: input.if_match, if_none_match: input.if_none_match },
             bucket: input.bucket,
@@ -122,28 +98,32 @@ impl Buckets {
         let (tag, checksum) = (received.etag(), received.sent());
         let mut output = PutObjectOutput { e_tag: Some(etag(&tag)), ..PutObjectOutput::default() };
         set_checksum!(output, Some(&checksum));
-        set_encryption!(output, incoming.facts);
         output.checksum_type = Some(ChecksumType::from_static(checksum.kind.name()));
-        output.version_id = self.save(incoming, received).await?;
+        let Saved { version, facts } = self.save(incoming, received).await?;
+        set_encryption!(output, facts);
+        set_customer_key!(output, facts);
+        output.version_id = version;
         Ok(S3Response::new(output))
     }
 
-    /// Writes the row of an object whose content is here, and its events. Answers with the version, where there are versions.
-    pub(super) async fn save(&self, incoming: Incoming, received: Received) -> Result<Option<String>, Failure> {
+    /// Writes the row of an object whose content is here, and its events.
+    pub(super) async fn save(&self, incoming: Incoming, received: Received) -> Result<Saved, Failure> {
         let clock = Arc::clone(&self.clock);
         let names = self.names.clone();
         let save = move |unit: &mut crate::store::Unit<'_>| {
-            let Incoming { bucket, key, facts, tags, conditions, change } = incoming;
+            let Incoming { bucket, key, mut facts, tags, conditions, change } = incoming;
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
+            encryption::inherit(unit.connection(), &bucket, &mut facts)?;
             let (etag, checksum, size) = (received.etag(), received.sent(), received.size);
             // A file stays once a row names it, and goes with `received` where none does.
             let (segments, small) = received.kept.keep(size);
             let modified = clock.now();
             let object = Object { size, etag, modified, facts, checksum, tags, segments, upload: None };
             let version = put_object(unit, &bucket, &key, &object, &small)?;
-            Event::of_object(change, &key, &object, bucket.shown(&version)).send(unit, &names, &bucket)?;
-            Ok(bucket.shown(&version))
+            let version = bucket.shown(&version);
+            Event::of_object(change, &key, &object, version.clone()).send(unit, &names, &bucket)?;
+            Ok(Saved { version, facts: object.facts })
         };
         self.store.write(save).await
     }

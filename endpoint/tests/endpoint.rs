@@ -10,6 +10,7 @@ mod s3_encryption;
 mod s3_events;
 mod s3_forms;
 mod s3_kept;
+mod s3_locks;
 mod s3_requests;
 mod s3_settings;
 mod s3_uploads;

@@ -66,6 +66,12 @@ operations! {
     get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput = replication;
     put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput = set_replication;
     delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = remove_replication;
+    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput = lock_configuration;
+    put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput = set_lock_configuration;
+    get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput = retention;
+    put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput = set_retention;
+    get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = legal_hold;
+    put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput = set_legal_hold;
     put_object(PutObjectInput) -> PutObjectOutput = put;
     get_object(GetObjectInput) -> GetObjectOutput = get;
     head_object(HeadObjectInput) -> HeadObjectOutput = head_object;

@@ -23,7 +23,7 @@ use super::{
     error::Failure,
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
     grants::asked_grants,
-    kept,
+    kept, lock,
     rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
     settings::{self, Setting, to_xml},
 };
@@ -35,9 +35,7 @@ impl Buckets {
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let asked_from = request.region.as_ref().map(|region| region.as_str().to_owned());
         let mut input = request.input;
-        if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(Failure::NotImplemented("ObjectLockEnabledForBucket").into());
-        }
+        let locks = input.object_lock_enabled_for_bucket == Some(true);
         let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
         let constraint = constraint.as_ref().map(BucketLocationConstraint::as_str);
         let region = region_of(constraint, asked_from.as_deref(), &self.names.region)?;
@@ -57,11 +55,16 @@ impl Buckets {
             Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
             Some(_) => Err(Failure::BucketAlreadyOwnedByYou(name)),
             None => {
-                let sql = "INSERT INTO bucket (name, region, created_ms, tags) VALUES (?1, ?2, ?3, '{}')";
-                unit.connection().prepare_cached(sql)?.execute(params![name, region, now])?;
+                let sql =
+                    "INSERT INTO bucket (name, region, created_ms, tags, versioning) VALUES (?1, ?2, ?3, '{}', ?4)";
+                let versioning = locks.then_some(BucketVersioningStatus::ENABLED);
+                unit.connection().prepare_cached(sql)?.execute(params![name, region, now, versioning])?;
                 let bucket = existing_bucket(unit.connection(), &name)?;
                 if let Some(ownership) = ownership {
                     settings::put(unit, &bucket, Setting::Ownership, &ownership)?;
+                }
+                if locks {
+                    lock::enable(unit, &bucket)?;
                 }
                 list.map_or(Ok(()), |list| acl::keep(unit, &bucket, &list))
             }
@@ -115,6 +118,7 @@ impl Buckets {
         }
         let save = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
+            lock::check_versioning(unit.connection(), &bucket, &status)?;
             let sql = "UPDATE bucket SET versioning = ?2 WHERE id = ?1";
             unit.connection().prepare_cached(sql)?.execute(params![bucket.id, status])?;
             Ok::<_, Failure>(())

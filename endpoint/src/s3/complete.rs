@@ -19,6 +19,7 @@ use super::{
     error::Failure,
     events::{Change, Event},
     facts::{Facts, etag},
+    lock,
     multipart::{StoredPart, Upload, existing_upload, parts},
     rows::{Bucket, Object, Segment, existing_bucket},
     versions::{completed, conditions_hold, current, put_object},
@@ -69,7 +70,8 @@ impl Buckets {
             let chosen = choose(&upload, &wanted, &stored)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             no_conflict(unit.connection(), &bucket, &upload, &conditions)?;
-            let object = joined(&upload, &chosen, clock.now());
+            let mut object = joined(&upload, &chosen, clock.now());
+            lock::inherit(unit.connection(), &bucket, &mut object.facts, object.modified)?;
             announced.check(&object)?;
             // Parts that were not chosen are no part of the object.
             for part in stored.iter().filter(|part| chosen.iter().all(|chosen| chosen.number != part.number)) {

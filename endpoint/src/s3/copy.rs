@@ -22,6 +22,7 @@ use super::{
     events::{Change, Event},
     facts::{etag, header_tags, timestamp},
     grants::asked_grants,
+    lock::{self, asked_lock},
     objects::{Found, Read, Wanted},
     rows::{Object, Segment, SmallBytes, existing_bucket},
     versions::{Stored, conditions_hold, existing_object, put_object, small_bytes},
@@ -72,6 +73,7 @@ impl Buckets {
         let customer_key =
             customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
         let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
+        let lock = self.lock_asked_for(input.bucket.clone(), asked_lock!(input)).await?;
         let algorithm = input.checksum_algorithm.as_ref().map(|named| Algorithm::parse(named.as_str())).transpose()?;
         self.bucket(input.bucket.clone()).await?;
         let mut duplicate = self.duplicate(wanted, algorithm).await?;
@@ -89,6 +91,7 @@ impl Buckets {
         }
         object.facts.customer_key = customer_key;
         object.facts.acl = acl;
+        object.facts.lock = lock;
         if replaces_tags {
             object.tags = header_tags(input.tagging.as_deref())?;
         }
@@ -127,6 +130,7 @@ impl Buckets {
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             let Duplicate { mut object, blobs, small, .. } = copy;
             encryption::inherit(unit.connection(), &bucket, &mut object.facts)?;
+            lock::inherit(unit.connection(), &bucket, &mut object.facts, object.modified)?;
             for (segment, blob) in object.segments.iter_mut().zip(blobs) {
                 segment.blob = blob.keep();
             }

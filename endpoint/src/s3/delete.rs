@@ -17,8 +17,9 @@ use super::{
     conditions::WriteConditions,
     error::Failure,
     events::Event,
+    lock,
     rows::{Bucket, existing_bucket},
-    versions::{Deletion, conditions_hold, delete},
+    versions::{Deletion, conditions_hold, delete, lock_of},
 };
 
 const MAX_DELETED: usize = 1000;
@@ -41,7 +42,8 @@ impl Buckets {
         let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
         let delete = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &input.bucket)?;
-            let removal = Removal { bucket: &bucket, names: &names, now: clock.now() };
+            let bypass = lock::check_bypass(unit.connection(), &bucket, input.bypass_governance_retention)?;
+            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass };
             removal.remove(unit, &input.key, input.version_id.as_deref(), input.if_match)
         };
         let output = match self.store.write(delete).await? {
@@ -64,7 +66,7 @@ impl Buckets {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let DeleteObjectsInput { bucket, delete, .. } = request.input;
+        let DeleteObjectsInput { bucket, delete, bypass_governance_retention, .. } = request.input;
         if delete.objects.is_empty() || delete.objects.len() > MAX_DELETED {
             return Err(Failure::MalformedXml.into());
         }
@@ -72,7 +74,8 @@ impl Buckets {
         let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
         let delete = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
-            let removal = Removal { bucket: &bucket, names: &names, now: clock.now() };
+            let bypass = lock::check_bypass(unit.connection(), &bucket, bypass_governance_retention)?;
+            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass };
             let (mut deleted, mut errors) = (Vec::new(), Vec::new());
             for object in delete.objects {
                 let condition = object.e_tag.clone().map(ETagCondition::ETag);
@@ -101,6 +104,8 @@ struct Removal<'a> {
     bucket: &'a Bucket,
     names: &'a Names,
     now: Millis,
+    /// Whether the retention of governance is passed by.
+    bypass: bool,
 }
 
 impl Removal<'_> {
@@ -113,6 +118,9 @@ impl Removal<'_> {
     ) -> Result<Deletion, Failure> {
         let conditions = WriteConditions { if_match, if_none_match: None };
         conditions_hold(unit.connection(), self.bucket, key, &conditions)?;
+        if let Some(lock) = lock_of(unit.connection(), self.bucket, key, version)? {
+            lock.check_removable(self.bypass, self.now)?;
+        }
         let deletion = delete(unit, self.bucket, key, version, self.now)?;
         if let Some(event) = Event::of_deletion(key, &deletion, self.now) {
             event.send(unit, self.names, self.bucket)?;

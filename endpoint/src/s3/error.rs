@@ -144,6 +144,14 @@ impl Failure {
         Failure::Special { code, status: StatusCode::BAD_REQUEST, message: message.into(), details: Vec::new() }
     }
 
+    /// The same error with another status.
+    pub(super) fn with_status(mut self, wanted: StatusCode) -> Failure {
+        if let Failure::Special { status, .. } = &mut self {
+            *status = wanted;
+        }
+        self
+    }
+
     /// The same error with one element more.
     pub(super) fn with_detail(mut self, name: &'static str, value: impl Into<String>) -> Failure {
         if let Failure::Special { details, .. } = &mut self {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 
-use super::{error::Failure, grants::Grant};
+use super::{error::Failure, grants::Grant, lock::Lock};
 
 /// The type of content that nobody gave a type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
@@ -62,6 +62,8 @@ pub(super) struct Facts {
     /// The hash of a customer's key, without which the object is not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) customer_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lock: Option<Lock>,
     /// Its access control list, where one was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acl: Option<Vec<Grant>>,

@@ -29,6 +29,7 @@ use super::{
     error::Failure,
     facts::{Facts, Tags, etag, header_tags, timestamp},
     grants::asked_grants,
+    lock::asked_lock,
     objects::Read,
     pages::key_text,
     rows::{existing_bucket, signed},
@@ -134,7 +135,8 @@ impl Buckets {
         let customer_key =
             customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
         let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
-        let mut facts = Facts { customer_key, acl, ..facts_of!(input)? };
+        let lock = self.lock_asked_for(input.bucket.clone(), asked_lock!(input)).await?;
+        let mut facts = Facts { customer_key, lock, acl, ..facts_of!(input)? };
         let tags = header_tags(input.tagging.as_deref())?;
         let now = self.clock.now();
         let id = upload_id(now);

@@ -19,6 +19,7 @@ use super::{
     encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
     facts::{etag, timestamp},
+    lock::set_lock,
     rows::{Bucket, Object, signed},
     versions::{Stored, existing_object, small_bytes},
 };
@@ -108,6 +109,7 @@ macro_rules! describe {
         $output.version_id = $found.bucket.shown(&$found.stored.version);
         set_encryption!($output, object.facts);
         set_customer_key!($output, object.facts);
+        set_lock!($output, object.facts);
         if $mode.is_some_and(|mode| mode.as_str() == "ENABLED")
             && let Some(checksum) = checksum_of(object, range.as_ref(), $part)
         {

@@ -16,6 +16,7 @@ pub(super) enum Setting {
     Encryption,
     Lifecycle,
     Logging,
+    ObjectLock,
     Ownership,
     Policy,
     PublicAccessBlock,
@@ -38,6 +39,7 @@ impl Setting {
             Setting::Encryption => "encryption",
             Setting::Lifecycle => "lifecycle",
             Setting::Logging => "logging",
+            Setting::ObjectLock => "object-lock",
             Setting::Ownership => "ownership",
             Setting::Policy => "policy",
             Setting::PublicAccessBlock => "public-access-block",
@@ -58,6 +60,9 @@ impl Setting {
             ),
             Setting::Lifecycle | Setting::TransitionMinimum => {
                 ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+            }
+            Setting::ObjectLock => {
+                ("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
             }
             Setting::Ownership => ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
             Setting::Policy => ("NoSuchBucketPolicy", "The bucket policy does not exist"),

@@ -13,6 +13,7 @@ use super::{
     conditions::WriteConditions,
     error::Failure,
     facts::{Facts, Tags},
+    lock::Lock,
     rows::{Bucket, Object, Segment, SmallBytes, Versioning, existing_bucket, signed},
 };
 
@@ -72,6 +73,19 @@ fn find(
         found.object.segments = segments(connection, found.id)?;
     }
     Ok(Some(found))
+}
+
+/// What keeps a version that is named from being deleted.
+pub(super) fn lock_of(
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Option<Lock>, rusqlite::Error> {
+    if version.is_none() || bucket.versioning == Versioning::Never {
+        return Ok(None);
+    }
+    Ok(find(connection, bucket, key, version)?.and_then(|found| found.object.facts.lock))
 }
 
 /// The object that a read of the key finds.

@@ -17,6 +17,7 @@ use super::{
     events::{Change, Event},
     facts::{Facts, Tags, etag, header_tags},
     grants::asked_grants,
+    lock::{self, asked_lock},
     rows::{Object, existing_bucket},
     versions::{conditions_hold, put_object},
 };
@@ -81,8 +82,9 @@ impl Buckets {
         let customer_key =
             customer_key!(input).checked(input.server_side_encryption.as_ref().map(ServerSideEncryption::as_str))?;
         let acl = self.list_asked_for(input.bucket.clone(), asked_grants!(input)).await?;
+        let lock = self.lock_asked_for(input.bucket.clone(), asked_lock!(input)).await?;
         let incoming = Incoming {
-            facts: Facts { customer_key, acl, ..facts_of!(input)? },
+            facts: Facts { customer_key, lock, acl, ..facts_of!(input)? },
             tags: header_tags(input.tagging.as_deref())?,
             conditions: WriteConditions { if_match: input.if_match, if_none_match: input.if_none_match },
             bucket: input.bucket,
@@ -115,6 +117,7 @@ impl Buckets {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             encryption::inherit(unit.connection(), &bucket, &mut facts)?;
+            lock::inherit(unit.connection(), &bucket, &mut facts, clock.now())?;
             let (etag, checksum, size) = (received.etag(), received.sent(), received.size);
             // A file stays once a row names it, and goes with `received` where none does.
             let (segments, small) = received.kept.keep(size);

@@ -8,7 +8,7 @@ use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     presigning::PresigningConfig,
     primitives::ByteStream,
-    types::{Delete, EncodingType, ObjectIdentifier, Tag, Tagging},
+    types::{Delete, EncodingType, ObjectIdentifier, RestoreRequest, StorageClass, Tag, Tagging},
 };
 
 use crate::support::{ACCOUNT, Running, fresh, sdk_for};
@@ -144,4 +144,24 @@ async fn a_look_at_a_part_says_that_it_is_one() {
         assert_eq!(answer.status().as_u16(), status);
         assert_eq!(shown.filter(|_| status != 416).as_deref(), range);
     }
+}
+
+#[tokio::test]
+async fn what_is_archived_is_read_once_it_is_restored() {
+    let (_directory, endpoint) = fresh().await;
+    let s3 = with_bucket(&endpoint).await;
+    let body = ByteStream::from_static(b"cold");
+    s3.put_object().bucket(BUCKET).key("k").storage_class(StorageClass::Glacier).body(body).send().await.unwrap();
+    let get = || s3.get_object().bucket(BUCKET).key("k");
+    assert_eq!(get().send().await.unwrap_err().code(), Some("InvalidObjectState"));
+    let restore = |key: &str| {
+        let request = RestoreRequest::builder().days(2).build();
+        s3.restore_object().bucket(BUCKET).key(key).restore_request(request)
+    };
+    restore("k").send().await.unwrap();
+    let restored = get().send().await.unwrap();
+    assert!(restored.restore().unwrap().starts_with("ongoing-request=\"false\", expiry-date="), "{restored:?}");
+    s3.put_object().bucket(BUCKET).key("warm").send().await.unwrap();
+    assert_eq!(restore("warm").send().await.unwrap_err().code(), Some("InvalidObjectState"));
+    endpoint.stop().await;
 }

@@ -153,6 +153,17 @@ def _():
             equal(f"status with {what}", error.code, 403)
 
 
+@check("s3: what is archived is read once it is restored")
+def _():
+    bucket = new_bucket("archived")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"cold", StorageClass="GLACIER")
+    refused(["InvalidObjectState"], 403, s3.get_object, Bucket=bucket, Key="k")
+    for status in (202, 200):
+        answer = s3.restore_object(Bucket=bucket, Key="k", RestoreRequest={"Days": 1})
+        equal("status of a restoration", answer["ResponseMetadata"]["HTTPStatusCode"], status)
+    equal("body", s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"cold")
+
+
 @check("s3: a missing bucket and a missing key are told apart")
 def _():
     bucket = new_bucket("missing")

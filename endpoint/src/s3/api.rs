@@ -72,6 +72,7 @@ operations! {
     put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput = set_retention;
     get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = legal_hold;
     put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput = set_legal_hold;
+    restore_object(RestoreObjectInput) -> RestoreObjectOutput = restore;
     put_object(PutObjectInput) -> PutObjectOutput = put;
     get_object(GetObjectInput) -> GetObjectOutput = get;
     head_object(HeadObjectInput) -> HeadObjectOutput = head_object;

@@ -88,6 +88,7 @@ impl Buckets {
             object.facts.encryption = own.encryption;
             object.facts.encryption_key = own.encryption_key;
             object.facts.bucket_key = own.bucket_key;
+            object.facts.restored_until = None;
         }
         object.facts.customer_key = customer_key;
         object.facts.acl = acl;
@@ -175,7 +176,7 @@ impl Buckets {
                 let (bucket, stored) = found.map_err(no_source)?;
                 wanted.conditions.check_source(&stored.object.etag, stored.object.modified)?;
                 wanted.customer_key.check_opens(&stored.object.facts)?;
-                stored.object.facts.check_readable().map_err(no_source)?;
+                stored.object.facts.check_readable(wanted.conditions.asked).map_err(no_source)?;
                 let in_row = stored.object.segments.is_empty();
                 let small = if in_row { small_bytes(connection, stored.id)? } else { None };
                 Ok((Found { bucket, stored, range: None }, small.map(Into::into)))

@@ -72,6 +72,8 @@ pub(super) enum Change {
     TaggingPut,
     TaggingDelete,
     AclPut,
+    RestorePost,
+    RestoreCompleted,
 }
 
 impl Change {
@@ -86,6 +88,8 @@ impl Change {
             Change::TaggingPut => "ObjectTagging:Put",
             Change::TaggingDelete => "ObjectTagging:Delete",
             Change::AclPut => "ObjectAcl:Put",
+            Change::RestorePost => "ObjectRestore:Post",
+            Change::RestoreCompleted => "ObjectRestore:Completed",
         }
     }
 }
@@ -98,18 +102,23 @@ pub(super) struct Event<'a> {
     version: Option<String>,
     etag: Option<&'a str>,
     size: Option<u64>,
+    /// Until when it can be read, and what it was archived in.
+    restored: Option<(Millis, String)>,
 }
 
 impl<'a> Event<'a> {
     pub(super) fn of_object(change: Change, key: &'a str, object: &'a Object, version: Option<String>) -> Event<'a> {
-        let created = change.name().starts_with("ObjectCreated");
-        let size = created.then_some(object.size);
-        Event { change, key, at: object.modified, version, etag: Some(&object.etag), size }
+        let has_size = ["ObjectCreated", "ObjectRestore"].iter().any(|kind| change.name().starts_with(kind));
+        let size = has_size.then_some(object.size);
+        let restored = object.facts.restored_until.filter(|_| change == Change::RestoreCompleted);
+        let restored = restored.map(|until| (until, object.facts.class()));
+        Event { change, key, at: object.modified, version, etag: Some(&object.etag), size, restored }
     }
 
     /// The event of a deletion: none where nothing was there.
     pub(super) fn of_deletion(key: &'a str, deletion: &Deletion, at: Millis) -> Option<Event<'a>> {
-        let removed = |version| Event { change: Change::Delete, key, at, version, etag: None, size: None };
+        let removed =
+            |version| Event { change: Change::Delete, key, at, version, etag: None, size: None, restored: None };
         match deletion {
             Deletion::Plain { existed } => existed.then(|| removed(None)),
             Deletion::Version { version, existed, .. } => existed.then(|| removed(Some(version.clone()))),
@@ -150,7 +159,7 @@ impl<'a> Event<'a> {
         if !is_later {
             object["sequencer"] = sequencer(self.at).into();
         }
-        let record = json!({
+        let mut record = json!({
             "eventVersion": if is_later { "2.3" } else { "2.1" },
             "eventSource": "aws:s3",
             "awsRegion": bucket.region,
@@ -170,6 +179,12 @@ impl<'a> Event<'a> {
                 "object": object,
             },
         });
+        if let Some((until, class)) = &self.restored {
+            record["glacierEventData"] = json!({ "restoreEventData": {
+                "lifecycleRestorationExpiryTime": iso8601(*until),
+                "lifecycleRestoreStorageClass": class,
+            } });
+        }
         json!({ "Records": [record] })
     }
 }

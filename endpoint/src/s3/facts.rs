@@ -67,6 +67,9 @@ pub(super) struct Facts {
     /// Its access control list, where one was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acl: Option<Vec<Grant>>,
+    /// Until when an archived object can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) restored_until: Option<Millis>,
     /// Of an upload: whether its key had an object when it was begun.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) replaces: bool,
@@ -102,16 +105,16 @@ impl Facts {
         ServerSideEncryption::from(self.encryption.clone().unwrap_or_else(|| DEFAULT_ENCRYPTION.to_owned()))
     }
 
-    /// Whether the bytes may be read.
-    pub(super) fn check_readable(&self) -> Result<(), Failure> {
-        if !self.is_archived() {
+    /// Whether the bytes may be read: of what is archived, those that are restored.
+    pub(super) fn check_readable(&self, now: Millis) -> Result<(), Failure> {
+        if !self.is_archived() || self.restored_until.is_some_and(|until| until > now) {
             return Ok(());
         }
         let message = "The operation is not valid for the object's storage class";
         Err(Failure::InvalidObjectState { class: self.class(), message })
     }
 
-    fn is_archived(&self) -> bool {
+    pub(super) fn is_archived(&self) -> bool {
         self.storage_class.as_deref().is_some_and(|class| ARCHIVES.contains(&class))
     }
 

@@ -63,7 +63,10 @@ impl Asked {
     pub(super) async fn finish(&self, mut response: Response<Body>) -> Response<Body> {
         let (request, host) = (request_id(), host_id());
         let details = response.headers_mut().remove(DETAILS);
-        // The crate leaves the status of an answer to HEAD as it is.
+        // The crate leaves the status of most answers as it is.
+        if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
+            *response.status_mut() = status;
+        }
         if self.head && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         } else if self.success == Success::Typed && response.status() == StatusCode::OK {

@@ -37,6 +37,7 @@ mod objects;
 mod pages;
 mod policy;
 mod ranges;
+mod restore;
 mod retention;
 mod rows;
 mod settings;

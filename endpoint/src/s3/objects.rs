@@ -11,6 +11,8 @@ use s3s::{
     },
 };
 
+use crate::clock::Millis;
+
 use super::{
     Buckets,
     checksums::{Checksum, set_checksum},
@@ -18,7 +20,7 @@ use super::{
     content,
     encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
-    facts::{etag, timestamp},
+    facts::{etag, http_date, timestamp, whole_seconds},
     lock::set_lock,
     rows::{Bucket, Object, signed},
     versions::{Stored, existing_object, small_bytes},
@@ -104,6 +106,7 @@ macro_rules! describe {
         $output.expires = object.facts.expires();
         $output.website_redirect_location = object.facts.website_redirect_location.clone();
         $output.storage_class = object.facts.storage_class.clone().map(StorageClass::from);
+        $output.restore = object.facts.restored_until.map(restored);
         $output.metadata = object.facts.metadata();
         $output.parts_count = $part.filter(|_| object.in_parts()).and(i32::try_from(object.parts()).ok());
         $output.version_id = $found.bucket.shown(&$found.stored.version);
@@ -185,7 +188,7 @@ impl Buckets {
                 .store
                 .read(move |connection| {
                     let found = wanted.find(connection, "GET")?;
-                    found.stored.object.facts.check_readable()?;
+                    found.stored.object.facts.check_readable(wanted.conditions.asked)?;
                     let in_row = found.stored.object.segments.is_empty();
                     let small = if in_row { small_bytes(connection, found.stored.id)? } else { None };
                     Ok::<_, Failure>((found, small))
@@ -229,6 +232,12 @@ fn checksum_of(object: &Object, range: Option<&Range<u64>>, part: Option<i32>) -
         return Some(Checksum { value, ..object.checksum.clone() });
     }
     range.is_none_or(|range| range.start == 0 && range.end == object.size).then(|| object.checksum.clone())
+}
+
+/// How long an archived object stays restored, as a header says it.
+fn restored(until: Millis) -> String {
+    let expiry = http_date(&whole_seconds(until)).unwrap_or_default();
+    format!("ongoing-request=\"false\", expiry-date=\"{expiry}\"")
 }
 
 fn tag_count(object: &Object) -> Option<i32> {

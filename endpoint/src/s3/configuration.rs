@@ -107,6 +107,12 @@ impl Buckets {
         let input = request.input;
         let mut configuration = input.lifecycle_configuration.ok_or(Failure::MalformedXml)?;
         lifecycle::check(&mut configuration.rules)?;
+        if let Some(other) =
+            input.transition_default_minimum_object_size.as_ref().filter(|size| !is_minimum(size.as_str()))
+        {
+            let reason = format!("Invalid TransitionDefaultMinimumObjectSize found: {}", other.as_str());
+            return Err(Failure::InvalidRequest(reason).into());
+        }
         let minimum =
             transition_minimum(input.transition_default_minimum_object_size.map(|minimum| minimum.as_str().to_owned()));
         self.keep(input.bucket.clone(), Setting::TransitionMinimum, minimum.as_str().to_owned()).await?;
@@ -140,6 +146,7 @@ impl Buckets {
     ) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
         let input = request.input;
         let configuration = input.server_side_encryption_configuration;
+        self.bucket(input.bucket.clone()).await?;
         check_encryption(&configuration)?;
         self.keep(input.bucket, Setting::Encryption, to_xml(&configuration)?).await?;
         Ok(S3Response::new(PutBucketEncryptionOutput::default()))
@@ -178,6 +185,10 @@ impl Buckets {
         self.forget(request.input.bucket, Setting::Policy).await?;
         Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
     }
+}
+
+fn is_minimum(text: &str) -> bool {
+    matches!(text, "all_storage_classes_128K" | "varies_by_storage_class")
 }
 
 fn transition_minimum(given: Option<String>) -> TransitionDefaultMinimumObjectSize {

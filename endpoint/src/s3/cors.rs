@@ -22,13 +22,10 @@ const VARY: &str = "Origin, Access-Control-Request-Headers, Access-Control-Reque
 
 /// Checks what a client wants to allow.
 pub(super) fn check(rules: &[CORSRule]) -> Result<(), Failure> {
-    if rules.is_empty() {
+    if rules.is_empty() || rules.len() > MAX_RULES {
         return Err(Failure::MalformedXml);
     }
     let refused = |message: String| Err(Failure::InvalidRequest(message));
-    if rules.len() > MAX_RULES {
-        return refused("The number of CORS rules should not exceed allowed limit of 100 rules.".into());
-    }
     for rule in rules {
         if rule.allowed_methods.is_empty() || rule.allowed_origins.is_empty() {
             return Err(Failure::MalformedXml);

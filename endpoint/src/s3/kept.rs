@@ -28,6 +28,7 @@ use super::{
     error::Failure,
     rows::{Bucket, Versioning},
     settings::{self, REMOVED, Setting, from_xml, to_xml},
+    website,
 };
 
 /// Answers an operation that takes a setting away.
@@ -128,24 +129,7 @@ impl Buckets {
         request: S3Request<PutBucketWebsiteInput>,
     ) -> S3Result<S3Response<PutBucketWebsiteOutput>> {
         let PutBucketWebsiteInput { bucket, website_configuration: wanted, .. } = request.input;
-        let redirects = wanted.redirect_all_requests_to.is_some();
-        let serves =
-            wanted.index_document.is_some() || wanted.error_document.is_some() || wanted.routing_rules.is_some();
-        if redirects && serves {
-            let reason = "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.";
-            return Err(Failure::argument("RedirectAllRequestsTo", "not null", reason).into());
-        }
-        match &wanted.index_document {
-            None if !redirects => {
-                let reason = "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty";
-                return Err(Failure::argument("IndexDocument", "null", reason).into());
-            }
-            Some(index) if index.suffix.is_empty() || index.suffix.contains('/') => {
-                let reason = "The IndexDocument Suffix is not well formed";
-                return Err(Failure::argument("IndexDocument", index.suffix.clone(), reason).into());
-            }
-            _ => {}
-        }
+        website::check(&wanted)?;
         self.keep(bucket, Setting::Website, to_xml(&wanted)?).await?;
         Ok(S3Response::new(PutBucketWebsiteOutput::default()))
     }
@@ -167,15 +151,21 @@ impl Buckets {
         let PutBucketLoggingInput { bucket, bucket_logging_status: status, .. } = request.input;
         let target = status.logging_enabled.as_ref().map(|enabled| enabled.target_bucket.clone());
         if let Some(target) = target {
-            self.bucket(bucket.clone()).await?;
+            let source = self.bucket(bucket.clone()).await?;
             let found = self.bucket(target).await;
-            found.map_err(|failure| match failure {
+            let target = found.map_err(|failure| match failure {
                 Failure::NoSuchBucket(target) => {
                     let reason = "The target bucket for logging does not exist";
                     Failure::special("InvalidTargetBucketForLogging", reason).with_detail("TargetBucket", target)
                 }
                 other => other,
             })?;
+            if target.region != source.region {
+                let failure =
+                    Failure::special("CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ");
+                let failure = failure.with_status(http::StatusCode::FORBIDDEN);
+                return Err(failure.with_detail("TargetBucketLocation", target.region).into());
+            }
         }
         self.keep(bucket, Setting::Logging, to_xml(&status)?).await?;
         Ok(S3Response::new(PutBucketLoggingOutput::default()))
@@ -202,6 +192,11 @@ impl Buckets {
         if bucket.contains('.') {
             let reason = "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names";
             return Err(Failure::InvalidRequest(reason.into()).into());
+        }
+        let suspends = wanted.status.as_ref().is_some_and(|status| status.as_str() == "Suspended");
+        if suspends && self.kept(bucket.clone(), Setting::Acceleration).await?.is_none() {
+            // What never was on is not turned off.
+            return Ok(S3Response::new(PutBucketAccelerateConfigurationOutput::default()));
         }
         self.keep(bucket, Setting::Acceleration, to_xml(&wanted)?).await?;
         Ok(S3Response::new(PutBucketAccelerateConfigurationOutput::default()))
@@ -245,6 +240,23 @@ impl Buckets {
         if self.bucket(bucket.clone()).await?.versioning != Versioning::Enabled {
             let reason = "Versioning must be 'Enabled' on the bucket to apply a replication configuration";
             return Err(Failure::InvalidRequest(reason.into()).into());
+        }
+        if wanted.rules.is_empty() {
+            return Err(Failure::MalformedXml.into());
+        }
+        for rule in &wanted.rules {
+            let target = rule.destination.bucket.rsplit(':').next().unwrap_or_default().to_owned();
+            let versioning = match self.bucket(target).await {
+                Ok(target) => target.versioning,
+                Err(Failure::NoSuchBucket(_)) => {
+                    return Err(Failure::InvalidRequest("Destination bucket must exist.".into()).into());
+                }
+                Err(other) => return Err(other.into()),
+            };
+            if versioning != Versioning::Enabled {
+                let reason = "Destination bucket must have versioning enabled.";
+                return Err(Failure::InvalidRequest(reason.into()).into());
+            }
         }
         self.keep(bucket, Setting::Replication, to_xml(&wanted)?).await?;
         Ok(S3Response::new(PutBucketReplicationOutput::default()))

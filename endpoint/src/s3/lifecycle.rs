@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use s3s::dto::{LifecycleRule, LifecycleRuleFilter, Timestamp, TimestampFormat};
 use uuid::Uuid;
 
-use super::error::Failure;
+use super::{error::Failure, facts::http_date};
 
 const MAX_RULES: usize = 1000;
 
@@ -36,6 +36,10 @@ fn check_rule(rule: &LifecycleRule) -> Result<(), Failure> {
     if rule.prefix.is_some() == rule.filter.is_some() {
         return Err(Failure::MalformedXml);
     }
+    let ends = rule.noncurrent_version_expiration.as_ref();
+    if ends.is_some_and(|ends| ends.noncurrent_days.is_none() && ends.newer_noncurrent_versions.is_none()) {
+        return Err(Failure::MalformedXml);
+    }
     rule.filter.as_ref().map_or(Ok(()), check_filter)?;
     let acts = rule.expiration.is_some()
         || rule.noncurrent_version_expiration.is_some()
@@ -57,7 +61,10 @@ fn check_rule(rule: &LifecycleRule) -> Result<(), Failure> {
         return Err(Failure::argument("Days", expiration.days.unwrap_or_default().to_string(), reason));
     }
     match &expiration.date {
-        Some(date) if !is_midnight(date) => Err(Failure::argument("Date", "", "'Date' must be at midnight GMT")),
+        Some(date) if !is_midnight(date) => {
+            let shown = http_date(date).unwrap_or_default();
+            Err(Failure::argument("Date", shown, "'Date' must be at midnight GMT"))
+        }
         _ => Ok(()),
     }
 }
@@ -71,7 +78,15 @@ fn check_filter(filter: &LifecycleRuleFilter) -> Result<(), Failure> {
         filter.object_size_greater_than.is_some(),
         filter.object_size_less_than.is_some(),
     ];
-    if given.iter().filter(|given| **given).count() > 1 { Err(Failure::MalformedXml) } else { Ok(()) }
+    if given.iter().filter(|given| **given).count() > 1 {
+        return Err(Failure::MalformedXml);
+    }
+    let mut keys = HashSet::new();
+    let tags = filter.and.iter().flat_map(|and| and.tags.iter().flatten());
+    if !tags.into_iter().all(|tag| keys.insert(tag.key.as_ref())) {
+        return Err(Failure::InvalidRequest("Duplicate Tag Keys are not allowed.".into()));
+    }
+    Ok(())
 }
 
 fn is_midnight(date: &Timestamp) -> bool {

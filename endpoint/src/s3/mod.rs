@@ -44,6 +44,7 @@ mod settings;
 mod tagging;
 mod uploads;
 mod versions;
+mod website;
 mod write;
 
 use std::sync::Arc;

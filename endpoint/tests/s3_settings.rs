@@ -3,9 +3,10 @@
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     types::{
-        BucketLifecycleConfiguration, CorsConfiguration, CorsRule, CreateBucketConfiguration, ExpirationStatus,
-        LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ServerSideEncryption, ServerSideEncryptionByDefault,
-        ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+        AnalyticsConfiguration, BucketLifecycleConfiguration, CorsConfiguration, CorsRule, CreateBucketConfiguration,
+        ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, MetricsConfiguration, MetricsFilter,
+        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule, StorageClassAnalysis,
     },
 };
 use reqwest::Method;
@@ -103,6 +104,36 @@ async fn a_page_may_do_what_the_bucket_allows() {
     assert!(answered.headers().contains_key("access-control-allow-origin"));
     let stranger = http.get(&url).header("origin", "https://other.example.com").send().await.unwrap();
     assert!(!stranger.headers().contains_key("access-control-allow-origin"));
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn configurations_with_ids_are_kept_each() {
+    let (_directory, endpoint) = fresh().await;
+    let s3 = endpoint.s3().await;
+    s3.create_bucket().bucket(BUCKET).send().await.unwrap();
+    let missing = s3.get_bucket_analytics_configuration().bucket(BUCKET).id("a").send().await.unwrap_err();
+    assert_eq!(missing.code(), Some("NoSuchConfiguration"));
+    let put = |id: &str, inside: &str| {
+        let analysis = StorageClassAnalysis::builder().build();
+        let configuration =
+            AnalyticsConfiguration::builder().id(inside).storage_class_analysis(analysis).build().unwrap();
+        s3.put_bucket_analytics_configuration().bucket(BUCKET).id(id).analytics_configuration(configuration).send()
+    };
+    put("a", "a").await.unwrap();
+    put("b", "b").await.unwrap();
+    assert_eq!(put("a", "other").await.unwrap_err().code(), Some("MalformedXML"));
+    let listed = s3.list_bucket_analytics_configurations().bucket(BUCKET).send().await.unwrap();
+    let ids: Vec<_> = listed.analytics_configuration_list().iter().map(AnalyticsConfiguration::id).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let filter = MetricsFilter::Prefix("p/".into());
+    let metrics = MetricsConfiguration::builder().id("m").filter(filter.clone()).build().unwrap();
+    s3.put_bucket_metrics_configuration().bucket(BUCKET).id("m").metrics_configuration(metrics).send().await.unwrap();
+    let kept = s3.get_bucket_metrics_configuration().bucket(BUCKET).id("m").send().await.unwrap();
+    assert_eq!(kept.metrics_configuration().unwrap().filter(), Some(&filter));
+    s3.delete_bucket_analytics_configuration().bucket(BUCKET).id("a").send().await.unwrap();
+    let gone = s3.delete_bucket_analytics_configuration().bucket(BUCKET).id("a").send().await.unwrap_err();
+    assert_eq!(gone.code(), Some("NoSuchConfiguration"));
     endpoint.stop().await;
 }
 

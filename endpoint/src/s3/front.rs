@@ -21,7 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// Settings of buckets that are answered with 204 when they are set.
-const SILENT: [&str; 2] = ["policy", "tagging"];
+const SILENT: [&str; 5] = ["policy", "tagging", "analytics", "intelligent-tiering", "inventory"];
 
 const CODE: (&str, &str) = ("<Code>", "</Code>");
 const END: &str = "</Error>";

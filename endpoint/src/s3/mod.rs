@@ -9,6 +9,7 @@ mod acl;
 mod api;
 mod attributes;
 mod buckets;
+mod by_id;
 mod checksums;
 mod complete;
 mod conditions;

@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
+    primitives::ByteStream,
     types::{
         AnalyticsConfiguration, BucketLifecycleConfiguration, CorsConfiguration, CorsRule, CreateBucketConfiguration,
         ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, MetricsConfiguration, MetricsFilter,
@@ -58,6 +59,12 @@ async fn what_is_set_is_answered_after_a_restart_too() {
     let malformed = s3.put_bucket_policy().bucket(BUCKET).policy("{").send().await.unwrap_err();
     assert_eq!(malformed.code(), Some("MalformedPolicy"));
 
+    let body = ByteStream::from_static(b"x");
+    let expiring = s3.put_object().bucket(BUCKET).key("tmp/k").body(body).send().await.unwrap();
+    assert!(expiring.expiration().unwrap().ends_with("00:00:00 GMT\", rule-id=\"old\""), "{expiring:?}");
+    let head = s3.head_object().bucket(BUCKET).key("tmp/k").send().await.unwrap();
+    assert_eq!(head.expiration(), expiring.expiration());
+    s3.delete_object().bucket(BUCKET).key("tmp/k").send().await.unwrap();
     s3.delete_bucket_lifecycle().bucket(BUCKET).send().await.unwrap();
     s3.delete_bucket_encryption().bucket(BUCKET).send().await.unwrap();
     s3.delete_bucket_policy().bucket(BUCKET).send().await.unwrap();

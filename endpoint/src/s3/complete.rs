@@ -18,6 +18,7 @@ use super::{
     encryption::set_encryption,
     error::Failure,
     events::{Change, Event},
+    expiry,
     facts::{Facts, etag},
     lock,
     multipart::{StoredPart, Upload, existing_upload, parts},
@@ -39,6 +40,8 @@ struct Announced {
 struct Completed {
     object: Object,
     version: Option<String>,
+    /// When it would expire.
+    expiry: Option<String>,
 }
 
 impl Buckets {
@@ -62,7 +65,8 @@ impl Buckets {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             // Sent again after an answer that was lost, it is answered again.
             if let Some(stored) = completed(unit.connection(), &bucket, &key, &input.upload_id)? {
-                return Ok(Completed { version: bucket.shown(&stored.version), object: stored.object });
+                let expiry = expiry::of_object(unit.connection(), &bucket, &key, &stored.object)?;
+                return Ok(Completed { version: bucket.shown(&stored.version), object: stored.object, expiry });
             }
             let upload = existing_upload(unit.connection(), &bucket.name, &key, &input.upload_id)?;
             announced.check_kind(&upload)?;
@@ -80,9 +84,10 @@ impl Buckets {
             unit.connection().prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([&upload.id])?;
             let version = finish(unit, &bucket, &key, &object)?;
             Event::of_object(Change::Complete, &key, &object, version.clone()).send(unit, &names, &bucket)?;
-            Ok::<_, Failure>(Completed { object, version })
+            let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
+            Ok::<_, Failure>(Completed { object, version, expiry })
         };
-        let Completed { object, version } = self.store.write(complete).await?;
+        let Completed { object, version, expiry } = self.store.write(complete).await?;
         let mut output = CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -90,6 +95,7 @@ impl Buckets {
             e_tag: Some(etag(&object.etag)),
             checksum_type: Some(ChecksumType::from_static(object.checksum.kind.name())),
             version_id: version,
+            expiration: expiry,
             ..CompleteMultipartUploadOutput::default()
         };
         set_encryption!(output, object.facts);

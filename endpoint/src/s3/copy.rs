@@ -20,6 +20,7 @@ use super::{
     encryption::{self, customer_key, set_customer_key, set_encryption, source_key},
     error::Failure,
     events::{Change, Event},
+    expiry,
     facts::{etag, header_tags, timestamp},
     grants::asked_grants,
     lock::{self, asked_lock},
@@ -111,10 +112,11 @@ impl Buckets {
             ..CopyObjectOutput::default()
         };
         let conditions = WriteConditions::of_headers(&request.headers);
-        let Saved { version, facts } = self.save_copy(input.bucket, input.key, duplicate, conditions).await?;
+        let Saved { version, facts, expiry } = self.save_copy(input.bucket, input.key, duplicate, conditions).await?;
         set_encryption!(output, facts);
         set_customer_key!(output, facts);
         output.version_id = version;
+        output.expiration = expiry;
         Ok(S3Response::new(output))
     }
 
@@ -138,7 +140,8 @@ impl Buckets {
             let version = put_object(unit, &bucket, &key, &object, &small)?;
             let shown = bucket.shown(&version);
             Event::of_object(Change::Copy, &key, &object, shown.clone()).send(unit, &names, &bucket)?;
-            Ok(Saved { version: shown, facts: object.facts })
+            let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
+            Ok(Saved { version: shown, facts: object.facts, expiry })
         };
         self.store.write(save).await
     }
@@ -179,7 +182,7 @@ impl Buckets {
                 stored.object.facts.check_readable(wanted.conditions.asked).map_err(no_source)?;
                 let in_row = stored.object.segments.is_empty();
                 let small = if in_row { small_bytes(connection, stored.id)? } else { None };
-                Ok((Found { bucket, stored, range: None }, small.map(Into::into)))
+                Ok((Found { bucket, stored, range: None, expiry: None }, small.map(Into::into)))
             })
             .await
     }

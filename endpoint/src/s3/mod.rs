@@ -22,6 +22,7 @@ mod encoding;
 mod encryption;
 mod error;
 mod events;
+mod expiry;
 mod facts;
 mod form;
 mod front;

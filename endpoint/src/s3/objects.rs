@@ -20,6 +20,7 @@ use super::{
     content,
     encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
+    expiry,
     facts::{etag, http_date, timestamp, whole_seconds},
     lock::set_lock,
     rows::{Bucket, Object, signed},
@@ -48,6 +49,8 @@ pub(super) struct Found {
     pub(super) bucket: Bucket,
     pub(super) stored: Stored,
     pub(super) range: Option<Range<u64>>,
+    /// When it would expire.
+    pub(super) expiry: Option<String>,
 }
 
 /// An object that is being read.
@@ -68,7 +71,8 @@ impl Wanted {
         }
         self.customer_key.check_opens(&object.facts)?;
         let range = self.select(object)?;
-        Ok(Found { bucket, stored, range })
+        let expiry = expiry::of_object(connection, &bucket, &self.key, &stored.object)?;
+        Ok(Found { bucket, stored, range, expiry })
     }
 
     fn select(&self, object: &Object) -> Result<Option<Range<u64>>, Failure> {
@@ -106,6 +110,7 @@ macro_rules! describe {
         $output.expires = object.facts.expires();
         $output.website_redirect_location = object.facts.website_redirect_location.clone();
         $output.storage_class = object.facts.storage_class.clone().map(StorageClass::from);
+        $output.expiration = $found.expiry.clone();
         $output.restore = object.facts.restored_until.map(restored);
         $output.metadata = object.facts.metadata();
         $output.parts_count = $part.filter(|_| object.in_parts()).and(i32::try_from(object.parts()).ok());

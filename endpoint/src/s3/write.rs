@@ -15,6 +15,7 @@ use super::{
     encryption::{self, customer_key, set_customer_key, set_encryption},
     error::Failure,
     events::{Change, Event},
+    expiry,
     facts::{Facts, Tags, etag, header_tags},
     grants::asked_grants,
     lock::{self, asked_lock},
@@ -61,6 +62,8 @@ pub(super) struct Saved {
     /// Where there are versions.
     pub(super) version: Option<String>,
     pub(super) facts: Facts,
+    /// When it would expire.
+    pub(super) expiry: Option<String>,
 }
 
 impl Buckets {
@@ -101,10 +104,11 @@ impl Buckets {
         let mut output = PutObjectOutput { e_tag: Some(etag(&tag)), ..PutObjectOutput::default() };
         set_checksum!(output, Some(&checksum));
         output.checksum_type = Some(ChecksumType::from_static(checksum.kind.name()));
-        let Saved { version, facts } = self.save(incoming, received).await?;
+        let Saved { version, facts, expiry } = self.save(incoming, received).await?;
         set_encryption!(output, facts);
         set_customer_key!(output, facts);
         output.version_id = version;
+        output.expiration = expiry;
         Ok(S3Response::new(output))
     }
 
@@ -126,7 +130,8 @@ impl Buckets {
             let version = put_object(unit, &bucket, &key, &object, &small)?;
             let version = bucket.shown(&version);
             Event::of_object(change, &key, &object, version.clone()).send(unit, &names, &bucket)?;
-            Ok(Saved { version, facts: object.facts })
+            let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
+            Ok(Saved { version, facts: object.facts, expiry })
         };
         self.store.write(save).await
     }

@@ -38,6 +38,7 @@ mod notifications;
 mod objects;
 mod pages;
 mod policy;
+mod presigned;
 mod ranges;
 mod restore;
 mod retention;
@@ -121,6 +122,9 @@ impl S3Front {
         {
             let answer = self.buckets.post_form(request, bucket, &self.credentials).await;
             return answer.unwrap_or_else(front::refusal);
+        }
+        if let Err(failure) = presigned::check(&request, self.buckets.clock.now()) {
+            return front::refusal(failure);
         }
         self.service.call(request).await.unwrap_or_else(|error| {
             tracing::error!(?error, "an S3 answer could not be written");

@@ -105,7 +105,8 @@ fn check_attribute_name(name: &str) -> Result<(), &'static str> {
     if !(1..=MAX_NAME).contains(&name.len()) {
         return Err("Message (user) attribute names must be shorter than 256 Bytes");
     }
-    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
+    // Letters of any language, which the documentation does not say.
+    if !name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) {
         return Err(
             "Message (user) attributes name can only contain upper and lower score characters, digits, periods, \
                     hyphens and underscores. ",
@@ -197,8 +198,8 @@ mod tests {
     #[test]
     fn attributes_are_checked() {
         let check = |name: &str, value| check_attributes(&MessageAttributes::from([(name.to_owned(), value)]));
-        assert!(check("a.b-c_1", text("String.label", "x")).is_ok());
-        for name in ["", ".a", "a.", "a..b", "AWS.x", "amazon.x", "a b", &"n".repeat(257)] {
+        assert!(check("a.b-c_1\u{e4}", text("String.label", "x")).is_ok());
+        for name in ["", ".a", "a.", "a..b", "AWS.x", "amazon.x", "a b", "\u{a7}", &"n".repeat(257)] {
             assert!(check(name, text("String", "x")).is_err(), "{name}");
         }
         assert!(check("a", text("Colour", "x")).is_err());

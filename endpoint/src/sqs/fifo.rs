@@ -113,13 +113,10 @@ pub(super) fn settle<'a>(
             connection.prepare_cached(sql)?.execute(params![queue, group])?;
             continue;
         };
-        let taken = "SELECT max(visible_ms) FROM message WHERE queue_id = ?1 AND group_id = ?2 AND receipt IS NOT NULL";
-        let taken: Option<Millis> =
-            connection.prepare_cached(taken)?.query_row(params![queue, group], |row| row.get(0))?;
-        let ready = taken.map_or(visible, |taken| taken.max(visible));
+        // A group waits for its first message alone, as in the service: what was received behind that one may still be out.
         let sql = "INSERT INTO message_group (queue_id, group_id, first_id, ready_ms) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO UPDATE SET first_id = ?3, ready_ms = ?4";
-        connection.prepare_cached(sql)?.execute(params![queue, group, first, ready])?;
+        connection.prepare_cached(sql)?.execute(params![queue, group, first, visible])?;
     }
     Ok(())
 }

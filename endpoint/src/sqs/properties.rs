@@ -126,13 +126,15 @@ impl Bench {
     /// What may be received now.
     fn allowed(&self) -> Vec<usize> {
         let visible = |message: &Modelled| !message.deleted && message.visible_from <= self.now;
-        let held_up = |group: u8| {
+        // By an earlier one of its group.
+        let held_up = |index: usize, group: u8| {
             let hidden =
                 |message: &Modelled| message.group == group && !message.deleted && message.visible_from > self.now;
-            self.fifo && self.messages.iter().any(hidden)
+            self.fifo && self.messages[..index].iter().any(hidden)
         };
         let all = self.messages.iter().enumerate();
-        all.filter(|(_, message)| visible(message) && !held_up(message.group)).map(|(index, _)| index).collect()
+        let allowed = all.filter(|(index, message)| visible(message) && !held_up(*index, message.group));
+        allowed.map(|(index, _)| index).collect()
     }
 
     /// Of each group, what was received is its beginning, in order.

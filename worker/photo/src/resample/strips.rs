@@ -199,3 +199,48 @@ fn turn_back<I: Isa>(isa: I, columns: &[u8], to: &mut [u8], stride: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rten_simd::isa::GenericIsa;
+
+    use super::*;
+    use crate::resample::{Filter, Span, weights::weights};
+
+    /// What is run on a machine of each kind of vectors, where this machine has them.
+    fn by_each_kind<const CHANNELS: usize>(from: Source<'_>, across: &[Weights], down: &[Weights]) -> Vec<Vec<u8>> {
+        let mut made = Vec::new();
+        let mut run = |eval: &dyn Fn(Strips<'_, CHANNELS>)| {
+            let mut to = vec![0; across.len() * down.len() * CHANNELS];
+            eval(Strips { from, across, down, to: &mut to });
+            made.push(to);
+        };
+        run(&|strips| strips.eval(GenericIsa::new()));
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
+                run(&|strips| strips.eval(isa));
+            }
+            if let Some(isa) = rten_simd::isa::Avx512Isa::new() {
+                run(&|strips| strips.eval(isa));
+            }
+        }
+        run(&|strips| strips.dispatch());
+        made
+    }
+
+    #[test]
+    fn vectors_of_every_length_give_the_same() {
+        let (width, height) = (611, 83);
+        let data: Vec<u8> = (0..width * height * 3).map(|at| (at * at / 7 + at) as u8).collect();
+        let span = |of: usize, to: usize| Span { start: 0.0, length: of as f64, of, to };
+        for (wide, high) in [(300, 41), (63, 33), (1, 1)] {
+            let (across, down) = (span(width, wide), span(height, high));
+            let (across, down) = (weights(across, Filter::Lanczos3), weights(down, Filter::Lanczos3));
+            let from = |channels: usize| Source { data: &data, width, height, channels };
+            for made in [by_each_kind::<1>(from(1), &across, &down), by_each_kind::<3>(from(3), &across, &down)] {
+                assert!(made.windows(2).all(|two| two[0] == two[1]), "{wide} x {high}");
+            }
+        }
+    }
+}

@@ -9,61 +9,55 @@
 
 use std::{convert::Infallible, sync::LazyLock};
 
-use axum::{body::Body, extract::Request};
+use axum::{body::Body, extract::Request, response::IntoResponse as _};
 use bytes::Bytes;
 use decouple_photo as photo;
-use futures::stream;
+use futures::{TryStreamExt as _, stream};
+use http::HeaderValue;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tokio::runtime::{Builder, Runtime};
+
+use self::store::Content;
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime needs nothing"));
 
 /// A body comes in pieces of so many bytes, so that boundaries of forms lie across them.
 const PIECE: usize = 61;
+/// Most bytes of an upload.
+const LIMIT: usize = 4096;
 
-mod http_modules {
-    #[path = "../../../../src/http/incoming.rs"]
-    mod incoming;
-    #[path = "../../../../src/http/names.rs"]
-    mod names;
-    #[path = "../../../../src/http/pace.rs"]
-    mod pace;
-    #[path = "../../../../src/http/problem.rs"]
-    mod problem;
+#[path = "../../../src/http/incoming.rs"]
+mod incoming;
+#[path = "../../../src/http/names.rs"]
+mod names;
+#[path = "../../../src/http/pace.rs"]
+mod pace;
+#[path = "../../../src/http/problem.rs"]
+mod problem;
 
-    use axum::{extract::Request, response::IntoResponse as _};
-    use futures::TryStreamExt as _;
-    use http::{HeaderValue, StatusCode};
-
-    use crate::store::Content;
-
-    /// Most bytes of an upload.
-    const LIMIT: usize = 4096;
-
-    pub(crate) async fn upload(request: Request) {
-        let incoming = match incoming::receive(request, LIMIT, pace::Pace::UPLOAD).await {
-            Ok(incoming) => incoming,
-            Err(problem) => {
-                let status: StatusCode = problem.into_response().status();
-                assert!(status.is_client_error(), "{status}");
-                return;
-            }
-        };
-        let length = incoming.content.length();
-        let came = match incoming.content {
-            Content::Whole(bytes) => bytes.len(),
-            Content::Stream { pieces, .. } => {
-                pieces.try_fold(0, async |sum, piece| Ok(sum + piece.len())).await.expect("all of it is there")
-            }
-        };
-        assert_eq!(came as u64, length);
-        assert!(came <= LIMIT && incoming.header.width > 0 && incoming.header.height > 0);
-        if let Some(name) = incoming.name {
-            let name = names::clean(&name);
-            assert!(!name.is_empty() && !name.contains(['/', '\\']) && !name.contains(char::is_control), "{name:?}");
-            assert!(HeaderValue::from_str(&names::inline(&name)).is_ok(), "{name:?}");
+async fn upload(request: Request) {
+    let incoming = match incoming::receive(request, LIMIT, pace::Pace::UPLOAD).await {
+        Ok(incoming) => incoming,
+        Err(problem) => {
+            let status = problem.into_response().status();
+            assert!(status.is_client_error(), "{status}");
+            return;
         }
+    };
+    let length = incoming.content.length();
+    let came = match incoming.content {
+        Content::Whole(bytes) => bytes.len(),
+        Content::Stream { pieces, .. } => {
+            pieces.try_fold(0, async |sum, piece| Ok(sum + piece.len())).await.expect("all of it is there")
+        }
+    };
+    assert_eq!(came as u64, length);
+    assert!(came <= LIMIT && incoming.header.width > 0 && incoming.header.height > 0);
+    if let Some(name) = incoming.name {
+        let name = names::clean(&name);
+        assert!(!name.is_empty() && !name.contains(['/', '\\']) && !name.contains(char::is_control), "{name:?}");
+        assert!(HeaderValue::from_str(&names::inline(&name)).is_ok(), "{name:?}");
     }
 }
 
@@ -132,6 +126,6 @@ fn request(input: &[u8]) -> Option<Request> {
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let Some(request) = request(input) else { return Corpus::Reject };
-    RUNTIME.block_on(http_modules::upload(request));
+    RUNTIME.block_on(upload(request));
     Corpus::Keep
 });

@@ -84,6 +84,9 @@ fn kind(start: &[u8]) -> Result<Kind, PhotoError> {
 fn header(file: impl BufRead + Seek, kind: Kind) -> Result<Header, PhotoError> {
     let mut decoder = decoder(file, kind.format).map_err(PhotoError::broken)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(PhotoError::Broken("it has no pixels".to_owned()));
+    }
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(PhotoError::TooLarge { width, height });
     }
@@ -136,5 +139,11 @@ mod tests {
         assert!(inspect_start(&tiff[..tiff.len() / 2]).unwrap().is_none());
         assert_eq!(inspect(&tiff).unwrap().width, 64);
         assert_eq!(inspect_start(b"hello"), Err(PhotoError::NotAnImage));
+    }
+
+    #[test]
+    fn what_has_no_pixels_is_no_photo() {
+        let flat = b"GIF89a\x28\0\0\0\0\0\0";
+        assert!(matches!(inspect(flat), Err(PhotoError::Broken(_))));
     }
 }

@@ -220,8 +220,12 @@ const ORDER_AND_DELIVERIES: &str = r"
     CREATE INDEX delivery_subscription ON delivery (subscription_id);
     ";
 
-/// 4: subscriptions that ended, which stay for a while in case their server wants them back.
-const ENDED_SUBSCRIPTIONS: &str = "ALTER TABLE subscription ADD COLUMN ended_ms INTEGER;";
+/// 4: subscriptions that ended, which stay for a while in case their server wants them back; and no index of the messages of a
+/// group that are taken, since a group waits for its first message alone.
+const ENDED_SUBSCRIPTIONS: &str = "
+    ALTER TABLE subscription ADD COLUMN ended_ms INTEGER;
+    DROP INDEX message_taken;
+    ";
 
 /// Folding the log into the database holds up whoever writes, for several flushes, so it is done once in so many pages: 16 MiB
 /// of them, which the next start after a crash reads in a few milliseconds.

@@ -112,7 +112,8 @@ pub(super) async fn report(place: &Place) -> Result<Report, Error> {
     match client::ask(place, &Request::Status, &Nobody).await {
         Ok(Answer::Status { report }) => Ok(*report),
         Ok(answer) => Err(unexpected(&answer)),
-        Err(ClientError::NotRunning) => stopped(place),
+        // One that dies while it is asked does not run any more either.
+        Err(ClientError::NotRunning | ClientError::Ended { .. }) => stopped(place),
         Err(error) => Err(Error::failed(&error)),
     }
 }

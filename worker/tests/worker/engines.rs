@@ -4,12 +4,14 @@ use serde_json::Value;
 
 use crate::support::{Cloud, Database, Worker, photo};
 
-/// Photos and the first class that ONNX Runtime gives from Python, with Pillow's bicubic resize, and its score.
-const PHOTOS: [(&str, &str, f64); 4] = [
-    ("cat.png", "tiger cat", 0.39),
-    ("coffee.png", "espresso", 0.95),
-    ("photographer.png", "tripod", 0.94),
-    ("rocket.jpg", "missile", 0.30),
+/// Photos, the first class that ONNX Runtime gives from Python with Pillow's bicubic resize, its score, and how far off it may be.
+/// The rocket is none of what the model knows: its score goes from 0.27 to 0.32 in Python alone, by whether planes or pixels are
+/// resized, and in how many steps.
+const PHOTOS: [(&str, &str, f64, f64); 4] = [
+    ("cat.png", "tiger cat", 0.39, 0.015),
+    ("coffee.png", "espresso", 0.95, 0.015),
+    ("photographer.png", "tripod", 0.94, 0.015),
+    ("rocket.jpg", "missile", 0.29, 0.05),
 ];
 
 async fn tags(library: Option<&str>) -> (Value, Vec<Value>) {
@@ -33,13 +35,13 @@ async fn both_engines_see_the_same() {
     assert_eq!(engine, "onnxruntime", "ONNX Runtime's library is missing: run scripts/setup onnxruntime; {health}");
     let (health, slower) = tags(Some("/nowhere/libonnxruntime.so")).await;
     assert_eq!(health["engine"], "RTen", "{health}");
-    for (((name, label, score), faster), slower) in PHOTOS.into_iter().zip(&faster).zip(&slower) {
+    for (((name, label, score, off), faster), slower) in PHOTOS.into_iter().zip(&faster).zip(&slower) {
         let found = |tags: &Value| {
             let tags = tags.as_array().unwrap();
             let tag = tags.iter().find(|tag| tag["label"] == label);
             tag.unwrap_or_else(|| panic!("{name}: no {label} in {tags:?}"))["score"].as_f64().unwrap()
         };
-        assert!((found(faster) - score).abs() < 0.015, "{name}: {label} in {faster}");
+        assert!((found(faster) - score).abs() < off, "{name}: {label} in {faster}");
         assert!((found(faster) - found(slower)).abs() < 0.002, "{name}: {faster} {slower}");
         let labels = |tags: &Value| tags.as_array().unwrap().iter().map(|tag| tag["label"].clone()).collect::<Vec<_>>();
         assert_eq!(labels(faster), labels(slower), "{name}");

@@ -127,3 +127,20 @@ pub(super) async fn bundle(
     });
     built.await.expect("making a bundle does not panic")
 }
+
+/// A bundle that is not there, or that would be of no use, as the command line's error.
+pub(super) fn no_bundle(error: &BundleError) -> Error {
+    let failed = Error::failed(error);
+    match error {
+        BundleError::Missing { architecture, .. } => failed
+            .hint(format!("build its parts: scripts/bundle {architecture}"))
+            .hint("or name a bundle that is there: --bundle FILE"),
+        BundleError::Architecture { wanted, .. } => {
+            failed.hint(format!("build it for {wanted}, or choose `instance_types` of its own processor"))
+        }
+        BundleError::TooNew { .. } => {
+            failed.hint("link it against an older glibc, as `scripts/bundle` does, or statically")
+        }
+        BundleError::Malformed { .. } | BundleError::Io { .. } => failed,
+    }
+}

@@ -9,7 +9,10 @@ use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Context, aws::bundle};
+use super::{
+    Context,
+    aws::{bundle, no_bundle},
+};
 use crate::{
     blueprint::{Loaded, lower},
     bundle::{Bundle, BundleError},
@@ -111,7 +114,7 @@ async fn export(
     let template = cloudformation::synthesize(topology, &Options::default())
         .map_err(|error| Error::new(Kind::Blueprint, error.to_string()))?;
     fs::create_dir_all(dir).map_err(|error| cannot_write(dir, &error))?;
-    let bundle = shipped(context, arguments, loaded, topology, dir).await?;
+    let bundle = shipped(context, arguments, loaded, topology).await?;
     let copied = bundle.as_ref().map(|bundle| copy(bundle, dir)).transpose()?;
     let text = template.to_pretty_json();
     let parameters = parameters(bundle.as_ref(), arguments.artifact_bucket.as_deref());
@@ -136,9 +139,8 @@ async fn shipped(
     arguments: &Arguments,
     loaded: &Loaded,
     topology: &Topology,
-    dir: &Path,
 ) -> Result<Option<Bundle>, Error> {
-    match bundle(arguments.bundle.as_deref(), loaded, topology, &dir.join("bundles")).await {
+    match bundle(arguments.bundle.as_deref(), loaded, topology, &Context::home()?.bundles()).await {
         Ok(bundle) => Ok(Some(bundle)),
         Err(error) if arguments.bundle.is_some() => {
             Err(Error::new(Kind::Usage, format!("the bundle cannot be read: {error}")))
@@ -147,7 +149,7 @@ async fn shipped(
             context.ui.note(&format!("no bundle is exported: {error}"));
             Ok(None)
         }
-        Err(error) => Err(Error::failed(&error)),
+        Err(error) => Err(no_bundle(&error)),
     }
 }
 

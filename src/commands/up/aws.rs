@@ -16,14 +16,14 @@ use crate::{
         stack::{self, Stack, State},
     },
     blueprint::{Loaded, lower},
-    bundle::{Bundle, BundleError},
+    bundle::Bundle,
     cloudformation::{
         self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, Template,
         stack_name, stack_tags, termination_protection,
     },
     commands::{
         Context,
-        aws::{aws_error, bundle, command, left, session, time_to_leave},
+        aws::{aws_error, bundle, command, left, no_bundle, session, time_to_leave},
         signals,
     },
     error::{Error, Kind},
@@ -67,22 +67,6 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
     // On the heap: what goes on meanwhile (an upload, a change set) makes a large future.
     let changed = Box::pin(deployment.deploy(&name, stack)).await?;
     deployment.finish(&name, changed).await
-}
-
-fn no_bundle(error: &BundleError) -> Error {
-    let failed = Error::failed(error);
-    match error {
-        BundleError::Missing { architecture, .. } => failed
-            .hint(format!("build its parts: scripts/bundle {architecture}"))
-            .hint("or name a bundle that is there: --bundle FILE"),
-        BundleError::Architecture { wanted, .. } => {
-            failed.hint(format!("build it for {wanted}, or choose `instance_types` of its own processor"))
-        }
-        BundleError::TooNew { .. } => {
-            failed.hint("link it against an older glibc, as `scripts/bundle` does, or statically")
-        }
-        BundleError::Malformed { .. } | BundleError::Io { .. } => failed,
-    }
 }
 
 impl Deployment<'_> {

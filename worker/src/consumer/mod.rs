@@ -6,10 +6,13 @@
 
 mod done;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use decouple_contract::Task;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -27,6 +30,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A message whose work failed for a reason that may pass comes back this much later, and twice as much each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(2);
+/// When nothing more is to be received, an answer that is on its way is awaited for so long: what is in it would else be hidden
+/// from everybody until its time is over.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// For each core: one photo that is computed, one that is fetched or stored, ...
 const WORKING: usize = 2;
 /// ... and as many that wait, so that receiving fetches several at once.
@@ -40,10 +46,11 @@ pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationTok
     let consumer = Arc::new(Consumer { inbox, site, working, done, draining });
     let held = Arc::new(Semaphore::new(cores() * HELD));
     let messages = TaskTracker::new();
-    loop {
+    while !consumer.draining.is_cancelled() {
+        let mut receive = pin!(consumer.receive(&held));
         let received = tokio::select! {
-            () = consumer.draining.cancelled() => break,
-            received = consumer.receive(&held) => received,
+            received = &mut receive => received,
+            () = consumer.draining.cancelled() => timeout(ON_ITS_WAY, receive).await.unwrap_or_default(),
         };
         for (message, place) in received {
             let consumer = Arc::clone(&consumer);
@@ -71,7 +78,11 @@ impl Consumer {
     /// Waits for room for several, then for messages to fill it. Asking for each alone would be a request a photo.
     async fn receive(&self, held: &Arc<Semaphore>) -> Vec<(Received, OwnedSemaphorePermit)> {
         let some = u32::try_from(cores() * HELD / 4).unwrap_or(u32::MAX).max(1);
-        let Ok(mut room) = Arc::clone(held).acquire_many_owned(some).await else { return Vec::new() };
+        let room = tokio::select! {
+            () = self.draining.cancelled() => return Vec::new(),
+            room = Arc::clone(held).acquire_many_owned(some) => room,
+        };
+        let Ok(mut room) = room else { return Vec::new() };
         while let Ok(place) = Arc::clone(held).try_acquire_owned() {
             room.merge(place);
         }

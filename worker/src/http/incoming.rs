@@ -130,6 +130,7 @@ impl Start {
                 None => ended = true,
             }
             if bytes.len() > limit {
+                discard(pieces, limit).await;
                 return Err(Problem::TooLarge { limit });
             }
         }
@@ -201,6 +202,7 @@ async fn set_aside(
     while let Some(piece) = next {
         length += piece.len();
         if length > limit {
+            discard(rest, limit).await;
             return Err(Problem::TooLarge { limit });
         }
         let written = tokio::task::spawn_blocking(move || aside.write_all(&piece).map(|()| aside)).await;

@@ -68,6 +68,10 @@ impl IntoResponse for Problem {
         let mut answer = (status, body).into_response();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self, Self::TooLarge { .. } | Self::TooSlow) {
+            // What is left of the body is not read, so nothing can follow on this connection: who knows does not try.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if matches!(self, Self::Unavailable(_)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }

@@ -97,6 +97,7 @@ mod tests {
             kind: kind.to_owned(),
             status: status.to_owned(),
             reason: reason.to_owned(),
+            operation: None,
         }
     }
 

@@ -168,7 +168,7 @@ async fn failed(session: &Session, set: &ChangeSet, reason: String) -> Result<As
     let asked = if NOTHING.iter().any(|words| reason.contains(words)) {
         Asked::Nothing
     } else {
-        let found = events::failed(session, &set.stack, Some(&set.arn)).await?;
+        let found = events::failed(session, events::Of::ChangeSet(&set.arn)).await?;
         Asked::Refused { reason, found }
     };
     throw_away(session, set).await?;

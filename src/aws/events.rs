@@ -1,11 +1,15 @@
 //! What happens to a stack, as it happens: one poller an operation, by the stack's ARN.
 //!
-//! It is followed by `DescribeStackEvents`, which every endpoint has and which says how the stack itself stands. What only
-//! `DescribeEvents` knows, failed validations and hooks, is asked for once an operation has failed.
+//! It is followed by `DescribeStackEvents`, which every endpoint has and which says how the stack itself stands, through the
+//! rollback too. `DescribeEvents` answers for one operation, and a rollback is one of its own: it is asked, once something has
+//! failed, for what only it knows of the operation that failed, validations and hooks.
 
 use std::collections::HashSet;
 
-use aws_sdk_cloudformation::types::StackEvent as Told;
+use aws_sdk_cloudformation::{
+    operation::describe_events::DescribeEventsOutput,
+    types::{EventFilter, OperationEvent, StackEvent as Told},
+};
 
 use super::{
     Session,
@@ -32,6 +36,8 @@ pub struct StackEvent {
     pub status: String,
     /// Why, where CloudFormation says so.
     pub reason: String,
+    /// Id of the operation that it is part of, where the endpoint tells. A rollback is an operation of its own.
+    pub operation: Option<String>,
 }
 
 impl StackEvent {
@@ -50,6 +56,7 @@ impl StackEvent {
             kind: event.resource_type.unwrap_or_default(),
             status: event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             reason: event.resource_status_reason.unwrap_or_default(),
+            operation: event.operation_id,
         }
     }
 }
@@ -173,41 +180,60 @@ pub struct FailedEvent {
     pub path: Option<String>,
 }
 
-/// Asks for the failed events of a change set or of a stack's last operation. An endpoint that does not have the operation
-/// has told all that it knows in the stack's events.
-pub(super) async fn failed(
-    session: &Session,
-    stack: &str,
-    change_set: Option<&str>,
-) -> Result<Vec<FailedEvent>, Error> {
-    let filter = aws_sdk_cloudformation::types::EventFilter::builder().failed_events(true).build();
-    let request = session.stacks().describe_events().filters(filter);
-    let request = match change_set {
-        Some(change_set) => request.change_set_name(change_set),
-        None => request.stack_name(stack),
-    };
-    let call = Call::new("cloudformation", "DescribeEvents", stack);
-    match request.send().await.map_err(call.failed()) {
-        Ok(found) => {
-            let events = found.operation_events.unwrap_or_default().into_iter();
-            let failed = events.filter_map(|event| {
-                let reason =
-                    event.validation_status_reason.or(event.hook_status_reason).or(event.resource_status_reason)?;
-                Some(FailedEvent {
-                    logical_id: event.logical_resource_id.unwrap_or_default(),
-                    kind: event.resource_type.unwrap_or_default(),
-                    reason,
-                    path: event.validation_path,
-                })
-            });
-            // The newest comes first, and the first is the cause.
-            let mut failed: Vec<FailedEvent> = failed.collect();
-            failed.reverse();
-            Ok(failed)
-        }
-        Err(Error::Refused { .. } | Error::Denied { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error),
+impl FailedEvent {
+    /// Reads an event; one that gives no reason tells nothing.
+    fn read(event: OperationEvent) -> Option<Self> {
+        let reason = event.validation_status_reason.or(event.hook_status_reason).or(event.resource_status_reason)?;
+        Some(Self {
+            logical_id: event.logical_resource_id.unwrap_or_default(),
+            kind: event.resource_type.unwrap_or_default(),
+            reason,
+            path: event.validation_path,
+        })
     }
+}
+
+/// What failed events are asked of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// A change set, by its ARN.
+    ChangeSet(&'a str),
+    /// One operation on a stack, by its id.
+    Operation(&'a str),
+    /// The last operation on a stack, which may be a rollback. By the stack's ARN.
+    Stack(&'a str),
+}
+
+/// Asks for the failed events, oldest first, so that the first is the cause. An endpoint that does not have the operation has
+/// told all that it knows in the stack's events.
+pub(super) async fn failed(session: &Session, of: Of<'_>) -> Result<Vec<FailedEvent>, Error> {
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        let page = match failed_page(session, of, token).await {
+            Ok(page) => page,
+            Err(Error::Refused { .. } | Error::Denied { .. }) => break,
+            Err(error) => return Err(error),
+        };
+        found.extend(page.operation_events.unwrap_or_default().into_iter().filter_map(FailedEvent::read));
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+async fn failed_page(session: &Session, of: Of<'_>, token: Option<String>) -> Result<DescribeEventsOutput, Error> {
+    let request = session.stacks().describe_events().filters(EventFilter::builder().failed_events(true).build());
+    let (request, name) = match of {
+        Of::ChangeSet(arn) => (request.change_set_name(arn), arn),
+        Of::Operation(id) => (request.operation_id(id), id),
+        Of::Stack(arn) => (request.stack_name(arn), arn),
+    };
+    let call = Call::new("cloudformation", "DescribeEvents", name);
+    request.set_next_token(token).send().await.map_err(call.failed())
 }
 
 #[cfg(test)]
@@ -222,6 +248,7 @@ mod tests {
             kind: kind.to_owned(),
             status: status.to_owned(),
             reason: String::new(),
+            operation: None,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     cause::{self, Failure},
     changes::Changes,
     error::Call,
-    events::{self, Follower, StackEvent},
+    events::{self, Follower, Of, StackEvent},
     last_words::LastWords,
     progress::Progress,
     stack::State,
@@ -128,8 +128,13 @@ impl<'a> Operation<'a> {
 impl Ended {
     /// Returns why it failed.
     pub async fn failure(&self, session: &Session, stack: &str) -> Failure {
+        // The one that failed, and not the rollback that followed.
+        let of = match self.events.iter().find_map(|event| event.operation.as_deref()) {
+            Some(operation) => Of::Operation(operation),
+            None => Of::Stack(stack),
+        };
         // What CloudFormation sums up is a help, and no reason to lose what is known.
-        let summed_up = events::failed(session, stack, None).await.unwrap_or_default();
+        let summed_up = events::failed(session, of).await.unwrap_or_default();
         cause::of(&self.events, &summed_up)
     }
 

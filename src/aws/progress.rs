@@ -118,6 +118,7 @@ mod tests {
             kind: "AWS::SQS::Queue".to_owned(),
             status: status.to_owned(),
             reason: reason.to_owned(),
+            operation: None,
         }
     }
 

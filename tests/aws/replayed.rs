@@ -274,6 +274,40 @@ async fn an_instances_log_is_read_before_the_rollback_removes_it() {
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
 }
 
+#[tokio::test]
+async fn what_a_hook_found_is_read_from_the_operation_that_failed_and_not_from_its_rollback() {
+    let env = env();
+    let part_of = |operation: &str, event: String| {
+        event.replace("<EventId>", &format!("<OperationId>{operation}</OperationId><EventId>"))
+    };
+    let replay = Replay::start(move |action, before| match (action, before) {
+        ("DescribeStackEvents", 0) => Some(events(&[])),
+        ("DescribeStackEvents", _) => Some(events(&[
+            part_of("create", event(1, "photos-dev", STACK, "CREATE_IN_PROGRESS", "")),
+            part_of("rollback", event(2, "photos-dev", STACK, "ROLLBACK_IN_PROGRESS", "A hook failed.")),
+            part_of("rollback", event(3, "photos-dev", STACK, "ROLLBACK_COMPLETE", "")),
+        ])),
+        ("DescribeEvents", page) => {
+            let (found, next) = match page {
+                0 => ("", "<NextToken>2</NextToken>"),
+                _ => (
+                    "<member><LogicalResourceId>AllGroup</LogicalResourceId><HookStatusReason>no group without a \
+                     cost centre</HookStatusReason></member>",
+                    "",
+                ),
+            };
+            Some(result(action, &format!("<OperationEvents>{found}</OperationEvents>{next}")))
+        }
+        _ => change_set(action),
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(UP).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("no group without a cost centre"), "{}", ran.stderr);
+    let asked: Vec<_> = replay.forms("DescribeEvents").iter().map(|form| form.get("OperationId").cloned()).collect();
+    assert_eq!(asked, [Some("create".to_owned()), Some("create".to_owned())]);
+}
+
 /// Leaves out the seconds that progress lines begin with.
 fn without_times(text: &str) -> String {
     let line = |line: &str| line.split_once(" s  ").map_or(line, |(_, rest)| rest).trim_end().to_owned();

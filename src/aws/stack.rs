@@ -80,7 +80,7 @@ impl Doing {
     }
 }
 
-/// Reads CloudFormation's word. One that is new is taken for a change that goes on, as AWS names those that do.
+/// Reads CloudFormation's word. One that is new is read by its end, as AWS names what goes on, failed or is complete.
 pub(super) fn state(status: &Status) -> State {
     match status {
         Status::CreateComplete
@@ -101,6 +101,8 @@ pub(super) fn state(status: &Status) -> State {
         | Status::UpdateRollbackCompleteCleanupInProgress
         | Status::UpdateCompleteCleanupInProgress
         | Status::ImportRollbackInProgress => State::Busy(Doing::Rollback),
+        new if new.as_str().ends_with("_FAILED") => State::HalfChanged,
+        new if new.as_str().ends_with("_COMPLETE") => State::Ready,
         _ => State::Busy(Doing::Update),
     }
 }
@@ -198,5 +200,13 @@ mod tests {
         let line = |status: &&str| format!("{status:<45} {:?}", state(&Status::from(*status)));
         let lines: Vec<String> = Status::values().iter().map(line).collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_status_that_is_new_neither_hangs_nor_deletes() {
+        let told = |status: &str| state(&Status::from(status));
+        assert_eq!(told("REFACTOR_IN_PROGRESS"), State::Busy(Doing::Update));
+        assert_eq!(told("REFACTOR_FAILED"), State::HalfChanged);
+        assert_eq!(told("REFACTOR_COMPLETE"), State::Ready);
     }
 }

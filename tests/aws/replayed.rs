@@ -206,6 +206,54 @@ async fn a_rollback_that_failed_goes_on_with_consent_and_nothing_is_deleted() {
 }
 
 #[tokio::test]
+async fn somebody_elses_operation_is_awaited_and_never_trampled_on() {
+    let env = env();
+    let replay = Replay::start(|action, before| match (action, before) {
+        ("DescribeStacks", 0 | 1) => Some(stack("UPDATE_IN_PROGRESS")),
+        ("DescribeStacks", _) => Some(stack("UPDATE_COMPLETE")),
+        ("DescribeStackEvents", 0 | 1) => Some(events(&[])),
+        ("DescribeStackEvents", _) => Some(events(&[event(1, "photos-dev", STACK, "UPDATE_COMPLETE", "")])),
+        ("DescribeChangeSet", _) => Some(result(
+            action,
+            "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes.</StatusReason>",
+        )),
+        _ => change_set(action),
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(UP).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("waiting for the update that is under way"), "{}", ran.stderr);
+    let deeds = ["CancelUpdateStack", "DeleteStack", "ContinueUpdateRollback", "ExecuteChangeSet"];
+    assert_eq!(deeds.map(|deed| replay.asked(deed)), [0; 4]);
+}
+
+#[tokio::test]
+async fn what_is_new_in_the_api_is_shown_as_it_is_and_stops_nothing() {
+    let env = env();
+    let replay = Replay::start(|action, before| match (action, before) {
+        ("DescribeStackEvents", 0) => Some(events(&[])),
+        ("DescribeStackEvents", _) => Some(events(&[
+            event(1, "AllGroup", "AWS::AutoScaling::Flock", "CREATE_PAUSED", "").replace("<EventId>", "<Novelty>1</Novelty><EventId>"),
+            event(2, "photos-dev", STACK, "CREATE_COMPLETE", ""),
+        ])),
+        ("DescribeStacks", 1..) => Some(stack("CREATE_COMPLETE")),
+        ("DescribeChangeSet", _) => Some(result(
+            action,
+            &format!(
+                "<Status>CREATE_COMPLETE</Status><StackId>{ARN}</StackId><Novelty><Of>AWS</Of></Novelty><Changes><member>\
+                 <Type>Resource</Type><ResourceChange><Action>Adopt</Action><LogicalResourceId>AllGroup</LogicalResourceId>\
+                 <ResourceType>{GROUP}</ResourceType></ResourceChange></member><member><Type>Hook</Type></member></Changes>"
+            ),
+        )),
+        _ => change_set(action),
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(UP).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("1 to update"), "{}", ran.stderr);
+}
+
+#[tokio::test]
 async fn an_instance_that_does_not_become_healthy_says_why() {
     let env = env();
     env.write("decouple.yaml", "target: aws\nstage: elb\ngroups:\n  all:\n    job_timeout: 90s\n");

@@ -1,7 +1,7 @@
 //! What no emulator does: logins that are missing or old, refusals, throttling, stacks that are stuck or busy, and an API that
 //! has moved on.
 
-use std::process::Command;
+use std::{process::Command, sync::Mutex};
 
 use super::{
     answers::{ARN, GROUP, STACK, UP, change_set, env, event, events, stack},
@@ -140,6 +140,42 @@ async fn a_rollback_that_failed_goes_on_with_consent_and_nothing_is_deleted() {
     let ran = account.ok(&[UP, &["--yes", "--output", "json"]].concat()).await.json();
     assert_eq!(ran["changed"], false);
     assert_eq!((replay.asked("ContinueUpdateRollback"), replay.asked("DeleteStack")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_teardown_that_failed_is_finished_with_consent_before_all_is_made_again() {
+    let env = env();
+    // Where the stack stands.
+    let now = Mutex::new("DELETE_FAILED");
+    let replay = Replay::start(move |action, before| {
+        let mut now = now.lock().unwrap();
+        match action {
+            "DeleteStack" => *now = "DELETE_COMPLETE",
+            "ExecuteChangeSet" => *now = "CREATE_COMPLETE",
+            _ => {}
+        }
+        match action {
+            "DescribeStacks" if *now == "DELETE_COMPLETE" => None,
+            "DescribeStacks" => Some(stack(&now)),
+            "DescribeStackEvents" if before == 0 => Some(events(&[])),
+            "DescribeStackEvents" if *now == "CREATE_COMPLETE" => Some(events(&[
+                event(1, "photos-dev", STACK, "DELETE_COMPLETE", ""),
+                event(2, "photos-dev", STACK, "CREATE_COMPLETE", ""),
+            ])),
+            "DescribeStackEvents" => Some(events(&[event(1, "photos-dev", STACK, "DELETE_COMPLETE", "")])),
+            _ => change_set(action),
+        }
+    })
+    .await;
+    let account = Account::new(&env, &replay.url);
+    let question = account.run(UP).await;
+    assert_eq!(question.code, 2, "{question:?}");
+    assert!(question.stderr.contains("a teardown did not end"), "{}", question.stderr);
+    assert_eq!(replay.asked("DeleteStack"), 0);
+    account.ok(&[UP, &["--yes"]].concat()).await;
+    assert_eq!((replay.asked("DeleteStack"), replay.asked("CreateChangeSet")), (1, 1));
+    assert_eq!(replay.forms("CreateChangeSet")[0]["ChangeSetType"], "CREATE");
+    assert!(!replay.forms("DeleteStack")[0].contains_key("DeletionMode"), "data is kept, as by any teardown");
 }
 
 #[tokio::test]

@@ -105,11 +105,11 @@ impl<'a> Call<'a> {
     {
         move |error| match error.as_service_error() {
             Some(refused) => {
-                let status = error.raw_response().map(|response| response.status());
-                let number = status.map(|status| format!("HTTP {}", status.as_u16()));
+                let status = error.raw_response().map(|response| response.status().as_u16());
+                let number = status.map(|status| format!("HTTP {status}"));
                 let code = refused.code().or(number.as_deref()).unwrap_or("an answer without a code");
                 // What does not hold what its operation answers is an error of the service to the SDK, whatever its status.
-                let unread = status.is_some_and(|status| status.is_success());
+                let unread = status.is_some_and(|status| (200..300).contains(&status));
                 let why = if unread { "its answer could not be read" } else { "AWS does not say why" };
                 self.refused(code, refused.message().unwrap_or(why))
             }

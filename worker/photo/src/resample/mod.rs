@@ -144,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn no_scale_makes_a_photo_lighter_or_darker() {
+        let (width, height) = (120, 90);
+        let data: Vec<u8> = noise(width * height).into_iter().map(|sample| 64 + sample / 2).collect();
+        let from = Source { data: &data, width, height, channels: 1 };
+        let mean = |samples: &[u8]| samples.iter().copied().map(f64::from).sum::<f64>() / samples.len() as f64;
+        for to in [(60, 45), (40, 30), (30, 18), (24, 10), (80, 60)] {
+            let area = whole(width, height);
+            let made = mean(&resize(from, area, Filter::Lanczos3, to));
+            let exact = mean(&plain(from, area, Filter::Lanczos3, to));
+            assert!((made - exact).abs() < 0.05, "to {to:?}: {made}, not {exact}");
+        }
+    }
+
+    #[test]
     fn what_is_even_stays_even_at_every_scale() {
         for (width, height) in [(1, 1), (17, 3), (4000, 2), (6000, 1), (1, 6000)] {
             for value in [0, 1, 100, 127, 128, 254, 255] {

@@ -64,7 +64,7 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
         let mut source = Vec::new();
         for (down, to) in down.chunks(ROWS).zip(to.chunks_mut(ROWS * stride)) {
             let first = down.iter().map(|weights| weights.start).min().unwrap_or(0);
-            let behind = down.iter().map(|weights| weights.start + weights.weights.len()).max().unwrap_or(0);
+            let behind = down.iter().map(|weights| weights.start + weights.each.len()).max().unwrap_or(0);
             let rows = from.data.chunks_exact(columns).take(behind).skip(first);
             source.resize(behind - first, [0; COLUMNS]);
             for (at, turned) in (0..columns).step_by(COLUMNS).zip(turned.chunks_exact_mut(COLUMNS * ROWS)) {
@@ -72,7 +72,7 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
                     widen(&row[at..columns.min(at + COLUMNS)], to);
                 }
                 for (weights, to) in down.iter().zip(&mut strip) {
-                    sum_down(&source[weights.start - first..], &weights.weights, to);
+                    sum_down(&source[weights.start - first..], weights, to);
                 }
                 turn(isa, &strip, turned);
             }
@@ -80,7 +80,7 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
             let (columns, _) = made.as_chunks_mut::<ROWS>();
             for (weights, to) in across.iter().zip(columns.chunks_exact_mut(CHANNELS)) {
                 for (channel, to) in to.iter_mut().enumerate() {
-                    sum_across::<CHANNELS>(&turned[weights.start * CHANNELS + channel..], &weights.weights, to);
+                    sum_across::<CHANNELS>(&turned[weights.start * CHANNELS + channel..], weights, to);
                 }
             }
             turn_back(isa, &made, to, stride);
@@ -102,16 +102,16 @@ fn part(sample: i16, weight: i16) -> i16 {
     (i32::from(sample).wrapping_mul(i32::from(weight)) >> 16) as i16
 }
 
-/// What is to be added for what cutting products takes away.
+/// What is to be added for what cutting products takes away. A weight of zero leaves nothing to be cut.
 #[inline(always)]
-fn made_up(weights: &[i16]) -> i16 {
-    i16::try_from(weights.len() / 2).unwrap_or(i16::MAX)
+fn made_up(weights: &Weights) -> i16 {
+    weights.not_zero / 2
 }
 
 /// Four rows at a time, since reading and writing sums costs as much as adding to them.
 #[inline(always)]
-fn sum_down(rows: &[[i16; COLUMNS]], weights: &[i16], sums: &mut [i16; COLUMNS]) {
-    let (fours, rest) = weights.as_chunks::<4>();
+fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, sums: &mut [i16; COLUMNS]) {
+    let (fours, rest) = weights.each.as_chunks::<4>();
     let (rows, last) = rows.split_at(fours.len() * 4);
     sums.fill(made_up(weights));
     for ([a, b, c, d], weights) in rows.as_chunks::<4>().0.iter().zip(fours) {
@@ -134,9 +134,9 @@ fn sum_down(rows: &[[i16; COLUMNS]], weights: &[i16], sums: &mut [i16; COLUMNS])
 
 /// One column of a strip of new samples.
 #[inline(always)]
-fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &[i16], to: &mut [u8; ROWS]) {
+fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &Weights, to: &mut [u8; ROWS]) {
     let mut sums = [made_up(weights); ROWS];
-    for (column, weight) in columns.chunks(CHANNELS).zip(weights) {
+    for (column, weight) in columns.chunks(CHANNELS).zip(&weights.each) {
         for (sum, sample) in sums.iter_mut().zip(&column[0]) {
             *sum = sum.wrapping_add(part(*sample, *weight));
         }

@@ -8,7 +8,9 @@ pub(super) const ONE: i16 = 1 << 14;
 /// A new sample: weights of the samples of the source from `start` on.
 pub(super) struct Weights {
     pub(super) start: usize,
-    pub(super) weights: Vec<i16>,
+    pub(super) each: Vec<i16>,
+    /// How many of them are not zero. At some scales every third one is, within the filter's reach.
+    pub(super) not_zero: i16,
 }
 
 impl Filter {
@@ -115,5 +117,6 @@ fn whole(start: usize, exact: &[f64]) -> Weights {
     weights.truncate(end);
     let before = weights.iter().take_while(|weight| **weight == 0).count();
     weights.drain(..before);
-    Weights { start: start + before, weights }
+    let not_zero = weights.iter().filter(|weight| **weight != 0).count();
+    Weights { start: start + before, each: weights, not_zero: i16::try_from(not_zero).unwrap_or(i16::MAX) }
 }

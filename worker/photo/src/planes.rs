@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::resample::{self, Area, Filter, Source};
+use crate::resample::{self, Area, Filter, Levels, Source};
 
 /// One plane: a byte a sample, row by row. Copies are cheap.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,15 @@ pub(crate) struct Plane {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) data: Bytes,
+    pub(crate) levels: Levels,
+}
+
+impl Plane {
+    /// What it shows at another size, in the full range of levels.
+    fn resize(&self, area: Area, filter: Filter, size: (usize, usize)) -> Vec<u8> {
+        let Self { width, height, levels, .. } = *self;
+        resample::resize(Source { data: &self.data, width, height, channels: 1, levels }, area, filter, size)
+    }
 }
 
 /// How many pixels one sample of colour covers, across and down.
@@ -70,10 +79,7 @@ impl Planes {
 
     /// Returns what an area (in samples of brightness) shows, in brightness and two planes of colour of the same size.
     pub(crate) fn patch(&self, area: Area, filter: Filter, size: (usize, usize)) -> Patch {
-        let patch = |plane: &Plane, coarse: Coarse| {
-            let source = Source { data: &plane.data, width: plane.width, height: plane.height, channels: 1 };
-            resample::resize(source, area.in_samples_of(coarse), filter, size)
-        };
+        let patch = |plane: &Plane, coarse: Coarse| plane.resize(area.in_samples_of(coarse), filter, size);
         let luma = patch(&self.luma, Coarse::NONE);
         let chroma = self.chroma.as_ref().map(|planes| planes.each_ref().map(|chroma| patch(chroma, self.coarse)));
         (luma, chroma)
@@ -127,12 +133,11 @@ impl Axis {
 }
 
 fn resize_plane(plane: &Plane, across: &Axis, down: &Axis) -> Plane {
-    let source = Source { data: &plane.data, width: plane.width, height: plane.height, channels: 1 };
     let area = Area { left: across.start, top: down.start, width: across.length, height: down.length };
-    let core = resample::resize(source, area, Filter::Lanczos3, (across.core, down.core));
+    let core = plane.resize(area, Filter::Lanczos3, (across.core, down.core));
     let (width, height) = (across.samples(), down.samples());
     if (width, height) == (across.core, down.core) {
-        return Plane { width, height, data: core.into() };
+        return Plane { width, height, data: core.into(), levels: Levels::Full };
     }
     let mut data = Vec::with_capacity(width * height);
     for row in 0..height {
@@ -142,7 +147,7 @@ fn resize_plane(plane: &Plane, across: &Axis, down: &Axis) -> Plane {
         data.extend_from_slice(row);
         data.extend(std::iter::repeat_n(row[across.core - 1], across.behind));
     }
-    Plane { width, height, data: data.into() }
+    Plane { width, height, data: data.into(), levels: Levels::Full }
 }
 
 #[cfg(test)]
@@ -159,7 +164,7 @@ mod tests {
                 (x / width as f64 * 120.0 + y / height as f64 * 120.0) as u8
             };
             let data = (0..high).flat_map(|y| (0..wide).map(move |x| value(x, y))).collect();
-            Plane { width: wide, height: high, data: Vec::into(data) }
+            Plane { width: wide, height: high, data: Vec::into(data), levels: Levels::Full }
         };
         Planes {
             extent: (width as f64, height as f64),

@@ -7,7 +7,7 @@ use image::DynamicImage;
 use crate::{
     colour::ycc_to_rgb,
     planes::Planes,
-    resample::{Area, Filter, Source, resize},
+    resample::{Area, Filter, Levels, Source, resize},
 };
 
 /// Three bytes a pixel, row by row. Copies are cheap.
@@ -38,7 +38,8 @@ impl Rgb {
     }
 
     pub(crate) fn resize(&self, area: Area, filter: Filter, (width, height): (usize, usize)) -> Self {
-        let source = Source { data: &self.data, width: self.width, height: self.height, channels: 3 };
+        let source =
+            Source { data: &self.data, width: self.width, height: self.height, channels: 3, levels: Levels::Full };
         Self { width, height, data: resize(source, area, filter, (width, height)).into() }
     }
 }

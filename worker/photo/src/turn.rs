@@ -57,7 +57,8 @@ impl Turn {
 
     fn plane(self, plane: &Plane) -> Plane {
         let (width, height) = self.size((plane.width, plane.height));
-        Plane { width, height, data: self.samples::<1>(&plane.data, plane.width, plane.height).into() }
+        let data = self.samples::<1>(&plane.data, plane.width, plane.height).into();
+        Plane { width, height, data, levels: plane.levels }
     }
 
     fn samples<const BYTES: usize>(self, data: &[u8], width: usize, height: usize) -> Vec<u8> {

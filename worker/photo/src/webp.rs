@@ -7,6 +7,7 @@ use crate::{
     PhotoError, colour,
     picture::Picture,
     planes::{Coarse, Plane, Planes},
+    resample::Levels,
     rgb::{Rgb, flattened},
 };
 
@@ -32,13 +33,14 @@ pub(crate) fn decode(content: &[u8], background: Colour) -> Result<Option<Pictur
         let (pixels, ..) = decoder.decode_rgb_raw().map_err(broken)?;
         return Ok(Some(Picture::Rgb(Rgb { width, height, data: pixels.into() })));
     }
-    let mut planes = decoder.decode_yuv().map_err(broken)?;
-    colour::widen_luma(&mut planes.y);
-    let luma = Plane { width: planes.y_stride, height, data: planes.y.into() };
+    let planes = decoder.decode_yuv().map_err(broken)?;
+    let luma = Plane { width: planes.y_stride, height, data: planes.y.into(), levels: Levels::NarrowLuma };
     let (narrow, low) = (planes.u_stride, height.div_ceil(2));
-    let chroma = [planes.u, planes.v].map(|mut plane| {
-        colour::widen_chroma(&mut plane);
-        Plane { width: narrow, height: low, data: plane.into() }
+    let chroma = [planes.u, planes.v].map(|data| Plane {
+        width: narrow,
+        height: low,
+        data: data.into(),
+        levels: Levels::NarrowChroma,
     });
     #[expect(clippy::cast_precision_loss, reason = "WebP has at most 16,383 pixels a side")]
     let extent = (width as f64, height as f64);

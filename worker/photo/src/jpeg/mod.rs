@@ -9,6 +9,7 @@ pub(crate) use self::whole::{head, shape};
 use crate::{
     PhotoError,
     planes::{Coarse, Plane, Planes},
+    resample::Levels,
 };
 
 /// Fractions at which decoding is fast: the transform itself gives fewer samples.
@@ -65,8 +66,10 @@ fn harmless(error: &turbojpeg::Error) -> Result<(), PhotoError> {
 fn split(image: YuvImage<Vec<u8>>, grey: bool, extent: (f64, f64), coarse: Coarse) -> Planes {
     let ((wide, high), (narrow, low)) = (image.y_size(), image.uv_size());
     let pixels = Bytes::from(image.pixels);
-    let plane =
-        |width: usize, height: usize, at: usize| Plane { width, height, data: pixels.slice(at..at + width * height) };
+    let plane = |width: usize, height: usize, at: usize| {
+        let data = pixels.slice(at..at + width * height);
+        Plane { width, height, data, levels: Levels::Full }
+    };
     let luma = plane(wide, high, 0);
     if grey {
         return Planes { extent, luma, chroma: None, coarse: Coarse::NONE };

@@ -29,6 +29,41 @@ pub(crate) struct Source<'a> {
     pub(crate) height: usize,
     /// One for a plane, three for red, green and blue.
     pub(crate) channels: usize,
+    pub(crate) levels: Levels,
+}
+
+/// What the values of samples mean. New ones always have the full range, and are rounded once: were samples widened before they
+/// are resized, each level would be off by a rounding of its own, and an even sky by that of its level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Levels {
+    /// 0 to 255.
+    #[default]
+    Full,
+    /// Brightness as video and WebP have it: 16 to 235.
+    NarrowLuma,
+    /// Colour as video and WebP have it: 16 to 240, and 128 where there is none.
+    NarrowChroma,
+}
+
+impl Levels {
+    /// What a sample is multiplied with.
+    fn gain(self) -> f64 {
+        match self {
+            Self::Full => 1.0,
+            Self::NarrowLuma => 255.0 / 219.0,
+            Self::NarrowChroma => 255.0 / 224.0,
+        }
+    }
+
+    /// What then is added. A sample stands for the middle of its level, half a level above its value, before and after.
+    fn offset(self) -> f64 {
+        let [from, to] = match self {
+            Self::Full => return 0.0,
+            Self::NarrowLuma => [16.5, 0.5],
+            Self::NarrowChroma => [128.5, 128.5],
+        };
+        to - from * self.gain()
+    }
 }
 
 /// How the samples around a place make up a new one.
@@ -45,13 +80,15 @@ pub(crate) fn resize(from: Source<'_>, area: Area, filter: Filter, (width, heigh
     let across = Span { start: area.left, length: area.width, of: from.width, to: width };
     let down = Span { start: area.top, length: area.height, of: from.height, to: height };
     let (wide, high) = (across.one_step(), down.one_step());
-    let data = strips::resize(from, &weights(across.to(wide), filter), &weights(down.to(high), filter));
+    let (across, down) = (across.to(wide), down.to(high));
+    let data = strips::resize(from, &weights(across, filter, 1.0), &weights(down, filter, from.levels.gain()));
     if (wide, high) == (width, height) {
         return data;
     }
     #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
     let whole = Area { left: 0.0, top: 0.0, width: wide as f64, height: high as f64 };
-    resize(Source { data: &data, width: wide, height: high, ..from }, whole, filter, (width, height))
+    let from = Source { data: &data, width: wide, height: high, channels: from.channels, levels: Levels::Full };
+    resize(from, whole, filter, (width, height))
 }
 
 /// One direction: a part of `of` samples that becomes `to` samples.
@@ -99,7 +136,13 @@ mod tests {
             // What is beyond black and white is cut off between down and across, as in every resizer of bytes.
             let sum = |at: usize| {
                 let column = from.data.chunks_exact(from.width * from.channels).skip(*top);
-                column.zip(down).map(|(row, weight)| f64::from(row[at]) * weight).sum::<f64>().clamp(0.0, 255.0)
+                let sum: f64 = column.zip(down).map(|(row, weight)| f64::from(row[at]) * weight).sum();
+                let widened = match from.levels {
+                    Levels::Full => sum,
+                    Levels::NarrowLuma => (sum - 16.0) * 255.0 / 219.0,
+                    Levels::NarrowChroma => (sum - 128.0) * 255.0 / 224.0 + 128.0,
+                };
+                widened.clamp(0.0, 255.0)
             };
             let row: Vec<f64> = (0..from.width * from.channels).map(sum).collect();
             for (left, across) in &across {
@@ -126,11 +169,13 @@ mod tests {
     fn every_size_is_what_exact_sums_give() {
         let sizes =
             [((70, 50), (33, 21)), ((70, 50), (70, 50)), ((5, 7), (3, 9)), ((1, 1), (4, 2)), ((300, 3), (40, 1))];
-        for channels in [1, 3] {
+        for (channels, levels) in
+            [(1, Levels::Full), (3, Levels::Full), (1, Levels::NarrowLuma), (1, Levels::NarrowChroma)]
+        {
             for filter in [Filter::Lanczos3, Filter::CatmullRom] {
                 for ((width, height), to) in sizes {
                     let data = noise(width * height * channels);
-                    let from = Source { data: &data, width, height, channels };
+                    let from = Source { data: &data, width, height, channels, levels };
                     let part = Area { left: width as f64 / 5.0, width: width as f64 / 2.0, ..whole(width, height) };
                     for area in [whole(width, height), part] {
                         let (made, exact) = (resize(from, area, filter, to), plain(from, area, filter, to));
@@ -145,15 +190,17 @@ mod tests {
 
     #[test]
     fn no_scale_makes_a_photo_lighter_or_darker() {
-        let (width, height) = (120, 90);
+        let (width, height) = (360, 300);
         let data: Vec<u8> = noise(width * height).into_iter().map(|sample| 64 + sample / 2).collect();
-        let from = Source { data: &data, width, height, channels: 1 };
         let mean = |samples: &[u8]| samples.iter().copied().map(f64::from).sum::<f64>() / samples.len() as f64;
-        for to in [(60, 45), (40, 30), (30, 18), (24, 10), (80, 60)] {
-            let area = whole(width, height);
-            let made = mean(&resize(from, area, Filter::Lanczos3, to));
-            let exact = mean(&plain(from, area, Filter::Lanczos3, to));
-            assert!((made - exact).abs() < 0.05, "to {to:?}: {made}, not {exact}");
+        for levels in [Levels::Full, Levels::NarrowLuma, Levels::NarrowChroma] {
+            let from = Source { data: &data, width, height, channels: 1, levels };
+            for to in [(180, 150), (120, 100), (90, 60), (72, 40), (240, 200)] {
+                let area = whole(width, height);
+                let made = mean(&resize(from, area, Filter::Lanczos3, to));
+                let exact = mean(&plain(from, area, Filter::Lanczos3, to));
+                assert!((made - exact).abs() < 0.05, "{levels:?} to {to:?}: {made}, not {exact}");
+            }
         }
     }
 
@@ -162,7 +209,7 @@ mod tests {
         for (width, height) in [(1, 1), (17, 3), (4000, 2), (6000, 1), (1, 6000)] {
             for value in [0, 1, 100, 127, 128, 254, 255] {
                 let data = vec![value; width * height];
-                let from = Source { data: &data, width, height, channels: 1 };
+                let from = Source { data: &data, width, height, channels: 1, levels: Levels::Full };
                 for to in [(1, 1), (16, 16), (40, 33)] {
                     let made = resize(from, whole(width, height), Filter::Lanczos3, to);
                     assert!(made.iter().all(|made| *made == value), "{width}x{height} to {to:?}: {value}, {made:?}");

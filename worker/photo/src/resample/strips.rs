@@ -15,7 +15,7 @@ use rten_simd::{
     ops::{BitOps, Interleave},
 };
 
-use super::{Source, weights::Weights};
+use super::{Levels, Source, weights::Weights};
 
 /// Rows of a strip: what is summed side by side across.
 const ROWS: usize = 32;
@@ -54,6 +54,7 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let Self { from, across, down, to } = self;
+        let offset = offset(from.levels);
         let (columns, stride) = (from.width * CHANNELS, across.len() * CHANNELS);
         if columns == 0 || stride == 0 {
             return;
@@ -72,7 +73,7 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
                     widen(&row[at..columns.min(at + COLUMNS)], to);
                 }
                 for (weights, to) in down.iter().zip(&mut strip) {
-                    sum_down(&source[weights.start - first..], weights, to);
+                    sum_down(&source[weights.start - first..], weights, offset, to);
                 }
                 turn(isa, &strip, turned);
             }
@@ -108,12 +109,18 @@ fn made_up(weights: &Weights) -> i16 {
     weights.not_zero / 2
 }
 
+/// What is added to sums of levels, once.
+#[expect(clippy::cast_possible_truncation, reason = "at most 19 levels")]
+fn offset(levels: Levels) -> i16 {
+    (levels.offset() * f64::from(1 << BEHIND)).round() as i16
+}
+
 /// Four rows at a time, since reading and writing sums costs as much as adding to them.
 #[inline(always)]
-fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, sums: &mut [i16; COLUMNS]) {
+fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, offset: i16, sums: &mut [i16; COLUMNS]) {
     let (fours, rest) = weights.each.as_chunks::<4>();
     let (rows, last) = rows.split_at(fours.len() * 4);
-    sums.fill(made_up(weights));
+    sums.fill(made_up(weights) + offset);
     for ([a, b, c, d], weights) in rows.as_chunks::<4>().0.iter().zip(fours) {
         for ((((sum, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
             let upper = part(*a, weights[0]).wrapping_add(part(*b, weights[1]));
@@ -236,8 +243,8 @@ mod tests {
         let span = |of: usize, to: usize| Span { start: 0.0, length: of as f64, of, to };
         for (wide, high) in [(300, 41), (63, 33), (1, 1)] {
             let (across, down) = (span(width, wide), span(height, high));
-            let (across, down) = (weights(across, Filter::Lanczos3), weights(down, Filter::Lanczos3));
-            let from = |channels: usize| Source { data: &data, width, height, channels };
+            let (across, down) = (weights(across, Filter::Lanczos3, 1.0), weights(down, Filter::Lanczos3, 1.0));
+            let from = |channels: usize| Source { data: &data, width, height, channels, levels: Levels::Full };
             for made in [by_each_kind::<1>(from(1), &across, &down), by_each_kind::<3>(from(3), &across, &down)] {
                 assert!(made.windows(2).all(|two| two[0] == two[1]), "{wide} x {high}");
             }

@@ -2,7 +2,7 @@
 
 use super::{Filter, Span};
 
-/// The weights of one sample add up to this.
+/// The weights of one sample add up to this, where it keeps its level.
 pub(super) const ONE: i16 = 1 << 14;
 
 /// A new sample: weights of the samples of the source from `start` on.
@@ -65,9 +65,9 @@ fn lanczos3(weights: &mut [f64], first: f64, step: f64) {
     }
 }
 
-/// Returns the weights of each new sample as whole numbers.
-pub(super) fn weights(span: Span, filter: Filter) -> Vec<Weights> {
-    exact(span, filter).into_iter().map(|(start, exact)| whole(start, &exact)).collect()
+/// Returns the weights of each new sample as whole numbers. All together they multiply levels by `gain`, which is less than 2.
+pub(super) fn weights(span: Span, filter: Filter, gain: f64) -> Vec<Weights> {
+    exact(span, filter).into_iter().map(|(start, exact)| whole(start, &exact, gain)).collect()
 }
 
 /// Returns where the samples of each new one begin, and their weights, which add up to 1.
@@ -106,11 +106,12 @@ pub(super) fn exact(span: Span, filter: Filter) -> Vec<(usize, Vec<f64>)> {
 
 /// Rounds weights, and gives what rounding took or added to the largest, so that even areas stay as they are.
 #[expect(clippy::cast_possible_truncation, reason = "no weight is much more than 1, and their sum is 1")]
-fn whole(start: usize, exact: &[f64]) -> Weights {
-    let mut weights: Vec<i16> = exact.iter().map(|weight| (weight * f64::from(ONE)).round() as i16).collect();
+fn whole(start: usize, exact: &[f64], gain: f64) -> Weights {
+    let one = f64::from(ONE) * gain;
+    let mut weights: Vec<i16> = exact.iter().map(|weight| (weight * one).round() as i16).collect();
     let sum: i32 = weights.iter().copied().map(i32::from).sum();
     if let Some(largest) = weights.iter_mut().max() {
-        *largest = (i32::from(*largest) + i32::from(ONE) - sum) as i16;
+        *largest = (i32::from(*largest) + one.round() as i32 - sum) as i16;
     }
     // Samples that weigh nothing at either end cost as much as others.
     let end = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);

@@ -135,7 +135,7 @@ mod tests {
             for (photo, label, score) in PHOTOS {
                 let (found, probability) = best(&labels, &engine.run(look(photo).input()).unwrap());
                 assert_eq!(found, label, "{}", engine.name());
-                assert!((probability - score).abs() < 0.05, "{}: {label} {probability}", engine.name());
+                assert!((probability - score).abs() < 0.015, "{}: {label} {probability}", engine.name());
             }
         }
     }

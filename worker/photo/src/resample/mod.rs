@@ -79,6 +79,13 @@ pub(crate) enum Filter {
 pub(crate) fn resize(from: Source<'_>, area: Area, filter: Filter, (width, height): (usize, usize)) -> Vec<u8> {
     let across = Span { start: area.left, length: area.width, of: from.width, to: width };
     let down = Span { start: area.top, length: area.height, of: from.height, to: height };
+    if let (Some(left), Some(top), Levels::Full) = (across.as_it_is(), down.as_it_is(), from.levels) {
+        let mut same = Vec::with_capacity(width * height * from.channels);
+        for row in from.data.chunks_exact((from.width * from.channels).max(1)).skip(top).take(height) {
+            same.extend_from_slice(&row[left * from.channels..][..width * from.channels]);
+        }
+        return same;
+    }
     let (wide, high) = (across.one_step(), down.one_step());
     let (across, down) = (across.to(wide), down.to(high));
     let data = strips::resize(from, &weights(across, filter, 1.0), &weights(down, filter, from.levels.gain()));
@@ -109,6 +116,15 @@ impl Span {
 
     fn to(self, to: usize) -> Self {
         Self { to, ..self }
+    }
+
+    /// Where the new samples begin in the source, should they be the same as there.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and `of`")]
+    fn as_it_is(&self) -> Option<usize> {
+        let start = self.start.max(0.0).round() as usize;
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        let same = near(self.start, start as f64) && near(self.length, self.to as f64);
+        (same && start + self.to <= self.of).then_some(start)
     }
 
     /// How many samples one step makes: all, or as many as it can without weights that are too small.
@@ -185,6 +201,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_keeps_its_size_keeps_its_samples() {
+        let (width, height) = (40, 30);
+        for channels in [1, 3] {
+            let data = noise(width * height * channels);
+            let from = Source { data: &data, width, height, channels, levels: Levels::Full };
+            assert_eq!(resize(from, whole(width, height), Filter::Lanczos3, (width, height)), data);
+            let area = Area { left: 5.0, top: 3.0, width: 20.0, height: 10.0 };
+            let part = plain(from, area, Filter::Lanczos3, (20, 10));
+            assert_eq!(resize(from, area, Filter::Lanczos3, (20, 10)), part);
         }
     }
 

@@ -10,6 +10,8 @@
 
 #![expect(clippy::inline_always, reason = "what is compiled for each kind of vectors must be inlined there")]
 
+use std::ops::Range;
+
 use rten_simd::{
     Elem, Isa, SimdOp,
     ops::{BitOps, Interleave},
@@ -20,13 +22,15 @@ use super::{Levels, Source, weights::Weights};
 /// Rows of a strip: what is summed side by side across.
 const ROWS: usize = 32;
 /// Columns that are summed down at a time: few enough for a strip's source to stay in a near cache.
-const COLUMNS: usize = 512;
+const COLUMNS: usize = 1024;
 /// Samples are multiplied with so many bits behind the point, and summed with fewer.
 const BEFORE: u32 = 7;
 const BEHIND: u32 = 5;
 /// The middles of the first level and of the last, as sums have them.
 const BLACK: i16 = 1 << (BEHIND - 1);
 const WHITE: i16 = (255 << BEHIND) + BLACK;
+/// Columns whose sums stay in registers while rows are added to them.
+const AT_ONCE: usize = 128;
 /// The most lanes that a vector of bytes has.
 const LANES: usize = 64;
 
@@ -59,23 +63,26 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
         if columns == 0 || stride == 0 {
             return;
         }
-        let mut turned = vec![0; columns.next_multiple_of(COLUMNS) * ROWS];
-        let mut made = vec![0; stride.next_multiple_of(LANES) * ROWS];
-        let mut strip = vec![[0; COLUMNS]; ROWS];
-        let mut source = Vec::new();
-        for (down, to) in down.chunks(ROWS).zip(to.chunks_mut(ROWS * stride)) {
-            let first = down.iter().map(|weights| weights.start).min().unwrap_or(0);
-            let behind = down.iter().map(|weights| weights.start + weights.each.len()).max().unwrap_or(0);
-            let rows = from.data.chunks_exact(columns).take(behind).skip(first);
-            source.resize(behind - first, [0; COLUMNS]);
+        let strips = || down.chunks(ROWS).map(rows_of);
+        let (mut source, mut strip, mut turned, mut made) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let most_rows = strips().map(|rows| rows.len()).max().unwrap_or(0);
+        let source = aligned(&mut source, most_rows * COLUMNS).as_chunks_mut::<COLUMNS>().0;
+        let strip = aligned(&mut strip, ROWS * COLUMNS).as_chunks_mut::<COLUMNS>().0;
+        let turned = aligned(&mut turned, columns.next_multiple_of(COLUMNS) * ROWS);
+        let made = aligned(&mut made, stride.next_multiple_of(LANES) * ROWS);
+        for ((down, to), rows) in down.chunks(ROWS).zip(to.chunks_mut(ROWS * stride)).zip(strips()) {
+            let first = rows.start;
+            let rows = from.data.chunks_exact(columns).take(rows.end).skip(first);
             for (at, turned) in (0..columns).step_by(COLUMNS).zip(turned.chunks_exact_mut(COLUMNS * ROWS)) {
-                for (row, to) in rows.clone().zip(&mut source) {
-                    widen(&row[at..columns.min(at + COLUMNS)], to);
+                let behind = columns.min(at + COLUMNS);
+                let width = (behind - at).next_multiple_of(AT_ONCE);
+                for (row, to) in rows.clone().zip(&mut *source) {
+                    widen(&row[at..behind], to);
                 }
-                for (weights, to) in down.iter().zip(&mut strip) {
-                    sum_down(&source[weights.start - first..], weights, offset, to);
+                for (weights, to) in down.iter().zip(&mut *strip) {
+                    sum_down(&source[weights.start - first..], weights, offset, &mut to[..width]);
                 }
-                turn(isa, &strip, turned);
+                turn(isa, strip, &mut turned[..width * ROWS]);
             }
             let (turned, _) = turned.as_chunks::<ROWS>();
             let (columns, _) = made.as_chunks_mut::<ROWS>();
@@ -84,9 +91,23 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
                     sum_across::<CHANNELS>(&turned[weights.start * CHANNELS + channel..], weights, to);
                 }
             }
-            turn_back(isa, &made, to, stride);
+            turn_back(isa, made, to, stride);
         }
     }
+}
+
+/// Returns the rows of the source that a strip is made of.
+fn rows_of(strip: &[Weights]) -> Range<usize> {
+    let first = strip.iter().map(|weights| weights.start).min().unwrap_or(0);
+    let behind = strip.iter().map(|weights| weights.start + weights.each.len()).max().unwrap_or(0);
+    first..behind
+}
+
+/// Returns zeros that begin where a line of a cache does: vectors that lie across two lines take twice as long.
+fn aligned<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+    buffer.resize(length + LANES, T::default());
+    let begin = buffer.as_ptr().align_offset(LANES).min(LANES);
+    &mut buffer[begin..begin + length]
 }
 
 #[inline(always)]
@@ -115,31 +136,26 @@ fn offset(levels: Levels) -> i16 {
     (levels.offset() * f64::from(1 << BEHIND)).round() as i16
 }
 
-/// Four rows at a time, since reading and writing sums costs as much as adding to them.
+/// New rows of a strip: each is a sum over rows of the source.
 #[inline(always)]
-fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, offset: i16, sums: &mut [i16; COLUMNS]) {
-    let (fours, rest) = weights.each.as_chunks::<4>();
-    let (rows, last) = rows.split_at(fours.len() * 4);
-    sums.fill(made_up(weights) + offset);
-    for ([a, b, c, d], weights) in rows.as_chunks::<4>().0.iter().zip(fours) {
-        for ((((sum, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            let upper = part(*a, weights[0]).wrapping_add(part(*b, weights[1]));
-            let lower = part(*c, weights[2]).wrapping_add(part(*d, weights[3]));
-            *sum = sum.wrapping_add(upper).wrapping_add(lower);
+fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, offset: i16, to: &mut [i16]) {
+    let begin = made_up(weights) + offset;
+    for (at, to) in (0..).step_by(AT_ONCE).zip(to.as_chunks_mut::<AT_ONCE>().0) {
+        let mut sums = [begin; AT_ONCE];
+        for (row, weight) in rows.iter().zip(&weights.each) {
+            for (sum, sample) in sums.iter_mut().zip(&row[at..at + AT_ONCE]) {
+                *sum = sum.wrapping_add(part(*sample, *weight));
+            }
         }
-    }
-    for (row, weight) in last.iter().zip(rest) {
-        for (sum, sample) in sums.iter_mut().zip(row) {
-            *sum = sum.wrapping_add(part(*sample, *weight));
+        for (to, sum) in to.iter_mut().zip(&sums) {
+            // A filter that sharpens goes beyond black and white, and multiplying has no room for that.
+            *to = (*sum).clamp(BLACK, WHITE) << (BEFORE - BEHIND);
         }
-    }
-    for sum in sums {
-        // A filter that sharpens goes beyond black and white, and multiplying has no room for that.
-        *sum = (*sum).clamp(BLACK, WHITE) << (BEFORE - BEHIND);
     }
 }
 
 /// One column of a strip of new samples.
+#[expect(clippy::cast_sign_loss, reason = "it is between black and white, and a check of each would keep vectors away")]
 #[inline(always)]
 fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &Weights, to: &mut [u8; ROWS]) {
     let mut sums = [made_up(weights); ROWS];
@@ -148,8 +164,8 @@ fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &Weights,
             *sum = sum.wrapping_add(part(*sample, *weight));
         }
     }
-    for (to, sum) in to.iter_mut().zip(sums) {
-        *to = u8::try_from(sum.clamp(BLACK, WHITE) >> BEHIND).unwrap_or(u8::MAX);
+    for (to, sum) in to.iter_mut().zip(&sums) {
+        *to = ((*sum).clamp(BLACK, WHITE) >> BEHIND) as u8;
     }
 }
 

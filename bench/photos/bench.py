@@ -8,6 +8,7 @@ import csv
 import ctypes
 import ctypes.util
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -19,18 +20,22 @@ from skimage.metrics import structural_similarity
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
+# How the worker starts what decodes photos (worker/src/compute).
+MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864"
+}
 
 
 class Side:
     """A process that does tasks."""
 
-    def __init__(self, *command, cwd=None):
-        self.command, self.cwd, self.process = command, cwd, None
+    def __init__(self, *command, environment):
+        self.command, self.environment, self.process = command, environment, None
 
     def ask(self, *words):
         if self.process is None:
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": self.cwd}
-            self.process = subprocess.Popen(self.command, **pipes)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, **pipes)
         print(*words, sep="\t", file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
@@ -125,7 +130,7 @@ def resizing(sides, photos, rounds, work):
         for name, side in sides.items():
             directory = work / name / photo.stem
             directory.mkdir(parents=True, exist_ok=True)
-            fresh = Side(*side.command, cwd=side.cwd)
+            fresh = Side(*side.command, environment=side.environment)
             peak = fresh.ask("resize", 1, photo, directory)["peak"]
             fresh.end()
             seen[name] = similarity(photo, directory)
@@ -170,11 +175,13 @@ def main():
     parser.add_argument("--sharp", required=True, help="sharp's side, beside its node_modules")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="directory of photos and of what is made")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--same-memory", action="store_true", help="ask for memory for the peers as for ours")
     asked = parser.parse_args()
+    theirs = MEMORY if asked.same_memory else {}
     sides = {
-        "ours": Side(asked.runner),
-        "sharp": Side("node", asked.sharp),
-        "pillow-simd": Side(sys.executable, HERE / "peers/pillow.py"),
+        "ours": Side(asked.runner, environment=MEMORY),
+        "sharp": Side("node", asked.sharp, environment=theirs),
+        "pillow-simd": Side(sys.executable, HERE / "peers/pillow.py", environment=theirs),
     }
     photos = sorted((asked.work / "photos").iterdir())
     resizing(sides, photos, asked.rounds, asked.work / "made")

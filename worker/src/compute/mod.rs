@@ -28,6 +28,13 @@ use crate::photo::{self, Made, PhotoError};
 
 /// First argument of a child process.
 pub const ARGUMENT: &str = "compute";
+/// How a child's memory is had from the system. By default what a photo took goes back when it is done, and the next gets it again page
+/// by page, which takes up to a quarter of all time. Large pages, where there are some, and else what is kept for the next photo
+/// (64 MB at most) save most of that.
+const MEMORY: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864",
+);
 /// A photo is given up after it broke so many processes.
 const TRIES: u32 = 2;
 
@@ -140,6 +147,7 @@ impl Process {
         let mut child = Command::new("/proc/self/exe")
             .arg(ARGUMENT)
             .env_clear()
+            .env(MEMORY.0, MEMORY.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -159,7 +159,9 @@ async fn a_bucket_is_where_its_client_is() {
     make("eu-west-2").await.unwrap();
     let head = s3.head_bucket().bucket(BUCKET).send().await.unwrap();
     assert_eq!(head.bucket_region(), Some("eu-west-2"));
+    let arn = format!("arn:aws:s3:::{BUCKET}");
+    assert_eq!((head.bucket_arn(), head.access_point_alias()), (Some(arn.as_str()), Some(false)));
     let there = endpoint.s3().await.list_buckets().bucket_region("eu-west-2").send().await.unwrap();
-    assert_eq!(there.buckets().len(), 1);
+    assert_eq!(there.buckets()[0].bucket_arn(), Some(arn.as_str()));
     endpoint.stop().await;
 }

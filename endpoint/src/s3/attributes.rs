@@ -5,7 +5,7 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         Checksum, ChecksumType, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
-        ObjectAttributes, ObjectPart, StorageClass,
+        ObjectAttributes, ObjectPart,
     },
 };
 
@@ -15,7 +15,7 @@ use super::{
     encryption::customer_key,
     error::Failure,
     facts::timestamp,
-    front::DETAILS,
+    front::{DETAILS, FIRST},
     listing::page_size,
     rows::{Object, signed},
     versions::existing_object,
@@ -51,16 +51,19 @@ impl Buckets {
             last_modified: Some(timestamp(object.modified)),
             checksum: wants("Checksum").then(|| whole(object)),
             object_parts: (wants("ObjectParts") && object.in_parts()).then(|| parts(object, after, max)),
-            object_size: wants("ObjectSize").then(|| signed(object.size)),
-            storage_class: wants("StorageClass").then(|| StorageClass::from(object.facts.class())),
             ..GetObjectAttributesOutput::default()
         };
         let mut response = S3Response::new(output);
-        if wants("ETag") {
-            // Here alone the service writes it without quotes, which the crate would add.
-            let element = form_urlencoded::Serializer::new(String::new()).append_pair("ETag", &object.etag).finish();
-            let element = HeaderValue::try_from(element).expect("encoded text is ASCII");
-            response.headers.insert(DETAILS, element);
+        // There are clients that count on the order, which is not that of the crate. The entity tag is without quotes here alone.
+        let (class, size) = (object.facts.class(), object.size.to_string());
+        let elements =
+            [(FIRST, "ETag", &object.etag), (DETAILS, "StorageClass", &class), (DETAILS, "ObjectSize", &size)];
+        for carrier in [FIRST, DETAILS] {
+            let wanted = elements.iter().filter(|(in_header, name, _)| *in_header == carrier && wants(name));
+            let text = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(wanted.map(|(_, name, value)| (name, value.as_str())))
+                .finish();
+            response.headers.insert(carrier, HeaderValue::try_from(text).expect("encoded text is ASCII"));
         }
         Ok(response)
     }

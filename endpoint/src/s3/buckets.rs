@@ -1,5 +1,6 @@
 //! Buckets: made, found, listed, tagged, removed.
 
+use http::{HeaderName, HeaderValue, header};
 use rusqlite::params;
 use s3s::{
     S3Request, S3Response, S3Result,
@@ -20,6 +21,7 @@ use crate::{
 
 use super::{
     Buckets, acl,
+    document::arn,
     error::Failure,
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
     grants::asked_grants,
@@ -29,7 +31,9 @@ use super::{
 };
 
 /// The region that has no name in a location, and where making one's own bucket again is no error.
-const FIRST_REGION: &str = "us-east-1";
+pub(super) const FIRST_REGION: &str = "us-east-1";
+
+const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 impl Buckets {
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
@@ -39,6 +43,7 @@ impl Buckets {
         let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
         let constraint = constraint.as_ref().map(BucketLocationConstraint::as_str);
         let region = region_of(constraint, asked_from.as_deref(), &self.names.region)?;
+        let in_first_region = region == FIRST_REGION;
         let ownership = input.object_ownership.take();
         let header = request.headers.get("x-amz-object-ownership").and_then(|header| header.to_str().ok());
         kept::check_ownership_header(header)?;
@@ -70,13 +75,20 @@ impl Buckets {
             }
         };
         self.store.write(make).await?;
-        let location = Some(format!("/{}", input.bucket));
-        Ok(S3Response::new(CreateBucketOutput { location }))
+        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let location =
+            if in_first_region { format!("/{}", input.bucket) } else { format!("http://{host}/{}/", input.bucket) };
+        Ok(with_arn(CreateBucketOutput { location: Some(location) }, &input.bucket))
     }
 
     pub(super) async fn head(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         let bucket = self.bucket(request.input.bucket).await?;
-        Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() }))
+        let output = HeadBucketOutput {
+            access_point_alias: Some(false),
+            bucket_region: Some(bucket.region().to_owned()),
+            ..HeadBucketOutput::default()
+        };
+        Ok(with_arn(output, &bucket.name))
     }
 
     pub(super) async fn location(
@@ -140,14 +152,14 @@ impl Buckets {
             })
             .await?;
         buckets.retain(|bucket| {
-            bucket.name.starts_with(&wanted) && bucket_region.as_ref().is_none_or(|region| *region == bucket.region)
+            bucket.name.starts_with(&wanted) && bucket_region.as_ref().is_none_or(|region| region == bucket.region())
         });
         let most = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
         let more = buckets.len() > most;
         buckets.truncate(most);
         let continuation_token = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
         let listed = buckets.into_iter().map(|bucket| ListedBucket {
-            bucket_region: Some(bucket.region),
+            bucket_region: Some(bucket.region().to_owned()),
             creation_date: Some(timestamp(bucket.created)),
             name: Some(bucket.name),
         });
@@ -248,6 +260,14 @@ fn region_of(constraint: Option<&str>, asked_from: Option<&str>, home: &str) -> 
         Some(named) if named != FIRST_REGION && is_region(named) => Ok(named.to_owned()),
         Some(other) => Err(Failure::InvalidLocationConstraint(other.to_owned())),
     }
+}
+
+/// An answer with the bucket's ARN, which the crate does not know.
+fn with_arn<T>(output: T, bucket: &str) -> S3Response<T> {
+    let mut response = S3Response::new(output);
+    let arn = HeaderValue::try_from(arn(bucket)).expect("names of buckets are ASCII");
+    response.headers.insert(BUCKET_ARN, arn);
+    response
 }
 
 /// Whether a text is like the name of a region: `eu-west-1`, `us-gov-east-1`, or the first of all, `EU`.

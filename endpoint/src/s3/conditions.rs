@@ -7,7 +7,7 @@ use crate::clock::Millis;
 
 use super::{
     error::Failure,
-    facts::{etag, timestamp, whole_seconds},
+    facts::{etag, timestamp},
 };
 
 /// The conditions of a read.
@@ -24,7 +24,7 @@ pub(super) struct ReadConditions {
 impl ReadConditions {
     /// Checks them in the order of RFC 9110: a condition on the entity tag outdoes the one on the time.
     pub(super) fn check(&self, tag: &str, modified: Millis) -> Result<(), Failure> {
-        let at = whole_seconds(modified);
+        let at = timestamp(modified);
         match (&self.if_match, &self.if_unmodified_since) {
             (Some(condition), _) if !matches(condition, tag) => return Err(Failure::PreconditionFailed("If-Match")),
             (None, Some(since)) if at > *since => return Err(Failure::PreconditionFailed("If-Unmodified-Since")),
@@ -119,11 +119,11 @@ mod tests {
         assert!(matches!(failed, Err(Failure::PreconditionFailed(_))));
         let same = check(ReadConditions { if_none_match: Some(tag("a")), ..ReadConditions::default() });
         assert!(matches!(same, Err(Failure::NotModified { .. })));
-        let since = Some(whole_seconds(10_000));
+        let since = Some(timestamp(10_000));
         let unmodified = check(ReadConditions { if_modified_since: since.clone(), ..ReadConditions::default() });
         assert!(matches!(unmodified, Err(Failure::NotModified { .. })));
         assert!(check(ReadConditions { if_unmodified_since: since.clone(), ..ReadConditions::default() }).is_ok());
-        let later = ReadConditions { if_modified_since: Some(whole_seconds(30_000)), ..ReadConditions::default() };
+        let later = ReadConditions { if_modified_since: Some(timestamp(30_000)), ..ReadConditions::default() };
         assert!(check(later).is_ok());
         // The entity tag decides where both are given.
         assert!(

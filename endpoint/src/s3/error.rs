@@ -9,7 +9,7 @@ use s3s::{S3Error, S3ErrorCode};
 use crate::{clock::Millis, store::StoreError};
 
 use super::{
-    facts::{etag, http_date, whole_seconds},
+    facts::{etag, http_date, timestamp},
     front::DETAILS,
 };
 
@@ -303,7 +303,7 @@ impl Failure {
                 headers.insert(name, value);
             }
         };
-        let modified = |modified: &Millis| http_date(&whole_seconds(*modified));
+        let modified = |modified: &Millis| http_date(&timestamp(*modified));
         match self {
             Failure::NotModified { etag: tag, modified: at } => {
                 let tag = etag(tag).to_http_header().ok().and_then(|tag| tag.to_str().ok().map(str::to_owned));

@@ -162,7 +162,7 @@ impl<'a> Event<'a> {
         let mut record = json!({
             "eventVersion": if is_later { "2.3" } else { "2.1" },
             "eventSource": "aws:s3",
-            "awsRegion": bucket.region,
+            "awsRegion": bucket.region(),
             "eventTime": iso8601(self.at),
             "eventName": self.change.name(),
             "userIdentity": { "principalId": format!("AWS:{}", names.account) },

@@ -8,7 +8,7 @@ use std::{
 use s3s::dto::{ETag, ServerSideEncryption, Tag, Timestamp, TimestampFormat};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
+use crate::clock::{Millis, SECOND};
 
 use super::{error::Failure, grants::Grant, lock::Lock};
 
@@ -144,13 +144,9 @@ pub(super) fn http_date(timestamp: &Timestamp) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
+/// A time as answers have it: in whole seconds, in documents as well.
 pub(super) fn timestamp(at: Millis) -> Timestamp {
-    Timestamp::from(UNIX_EPOCH + Duration::from_millis(at.max(0).unsigned_abs()))
-}
-
-/// Without its milliseconds, which no date of HTTP has.
-pub(super) fn whole_seconds(at: Millis) -> Timestamp {
-    timestamp(at / 1000 * 1000)
+    Timestamp::from(UNIX_EPOCH + Duration::from_secs((at / SECOND).max(0).unsigned_abs()))
 }
 
 pub(super) fn etag(value: &str) -> ETag {

@@ -6,13 +6,17 @@ use http_body_util::BodyExt;
 use s3s::{Body, S3Error};
 
 use super::{
+    document,
     error::{Failure, message_of},
     events::{host_id, request_id},
     host::bucket_alone,
 };
 
-/// Carries elements that the crate does not write from the operation to here; it never leaves.
+/// Carry elements that the crate does not write from the operation to here; they never leave. Those of the first come before
+/// what the crate writes, where it is no error.
+pub(super) const FIRST: HeaderName = HeaderName::from_static("x-endpoint-first-elements");
 pub(super) const DETAILS: HeaderName = HeaderName::from_static("x-endpoint-error-details");
+const XML: HeaderValue = HeaderValue::from_static("application/xml");
 pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
 const EXPECTED_OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
@@ -59,10 +63,18 @@ impl Asked {
         Asked { head, success, waits, path: request.uri().path().to_owned() }
     }
 
+    /// Whether an answer is a document of the crate's, and not an object that happens to be one.
+    fn is_document(&self, response: &Response<Body>) -> bool {
+        !self.head
+            && response.headers().get(header::CONTENT_TYPE) == Some(&XML)
+            && !response.headers().contains_key(header::ETAG)
+            && !response.headers().contains_key(header::ACCEPT_RANGES)
+    }
+
     /// Completes an answer as AWS writes it.
     pub(super) async fn finish(&self, mut response: Response<Body>) -> Response<Body> {
         let (request, host) = (request_id(), host_id());
-        let details = response.headers_mut().remove(DETAILS);
+        let (first, details) = (response.headers_mut().remove(FIRST), response.headers_mut().remove(DETAILS));
         // The crate leaves the status of most answers as it is.
         if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
             *response.status_mut() = status;
@@ -70,7 +82,7 @@ impl Asked {
         if self.head && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         } else if self.success == Success::Typed && response.status() == StatusCode::OK {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            response.headers_mut().insert(header::CONTENT_TYPE, XML);
         } else if self.success == Success::Silent && response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::NO_CONTENT;
         }
@@ -82,11 +94,14 @@ impl Asked {
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let details = details.as_ref().map(HeaderValue::as_bytes);
             let body = with_details(&body, details, &self.path, &request, &host);
+            // The crate says so of some errors only.
+            response.headers_mut().entry(header::CONTENT_TYPE).or_insert(XML);
             *response.body_mut() = Body::from(body);
-        } else if let Some(elements) = details {
+        } else if self.is_document(&response) {
             let body = std::mem::take(response.body_mut());
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            *response.body_mut() = Body::from(with_elements(&body, elements.as_bytes()));
+            let written = document::as_written(&body, &elements(first.as_ref()), &elements(details.as_ref()));
+            *response.body_mut() = Body::from(written.unwrap_or(body));
         }
         if self.waits && response.status().as_u16() >= 400 {
             // A body that was never asked for ends the connection, and the client must not use it again.
@@ -128,7 +143,7 @@ pub(super) fn refusal(failure: Failure) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from(text)));
     *response.status_mut() = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = headers;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(header::CONTENT_TYPE, XML);
     response
 }
 
@@ -157,22 +172,16 @@ fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str,
     element(&mut text, "RequestId", request);
     element(&mut text, "HostId", host);
     text.push_str(END);
-    text.into()
+    document::as_written(text.as_bytes(), "", "").unwrap_or_else(|| text.into())
 }
 
-/// Adds elements at the end of the document's root.
-fn with_elements(body: &Bytes, elements: &[u8]) -> Bytes {
-    let Some((start, end)) =
-        std::str::from_utf8(body).ok().and_then(|text| text.rfind("</").map(|at| text.split_at(at)))
-    else {
-        return body.clone();
-    };
-    let mut text = start.to_owned();
-    for (name, value) in form_urlencoded::parse(elements) {
+/// The elements that a header carries.
+fn elements(header: Option<&HeaderValue>) -> String {
+    let mut text = String::new();
+    for (name, value) in form_urlencoded::parse(header.map(HeaderValue::as_bytes).unwrap_or_default()) {
         element(&mut text, &name, &value);
     }
-    text.push_str(end);
-    text.into()
+    text
 }
 
 pub(super) fn element(text: &mut String, name: &str, value: &str) {
@@ -219,8 +228,6 @@ mod tests {
         let bare = Bytes::from_static(b"<Error><Code>InvalidBucketName</Code></Error>");
         let text = with_details(&bare, None, "/A_b/c", "R", "H");
         assert!(std::str::from_utf8(&text).unwrap().contains("<BucketName>A_b</BucketName>"), "{text:?}");
-        let whole = Bytes::from_static(b"<A><B>1</B></A>");
-        assert_eq!(with_elements(&whole, b"C=2"), "<A><B>1</B><C>2</C></A>");
         let other = Bytes::from_static(b"not an error");
         assert_eq!(with_details(&other, None, "", "", ""), other);
     }

@@ -22,9 +22,11 @@ use s3s::{
         WebsiteConfiguration,
     },
 };
+use uuid::Uuid;
 
 use super::{
     Buckets,
+    buckets::FIRST_REGION,
     error::Failure,
     rows::{Bucket, Versioning},
     settings::{self, REMOVED, Setting, from_xml, to_xml},
@@ -163,7 +165,10 @@ impl Buckets {
             if target.region != source.region {
                 let failure =
                     Failure::special("CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ");
-                let failure = failure.with_status(http::StatusCode::FORBIDDEN);
+                let mut failure = failure.with_status(http::StatusCode::FORBIDDEN);
+                if source.region != FIRST_REGION {
+                    failure = failure.with_detail("SourceBucketLocation", source.region);
+                }
                 return Err(failure.with_detail("TargetBucketLocation", target.region).into());
             }
         }
@@ -236,7 +241,7 @@ impl Buckets {
         &self,
         request: S3Request<PutBucketReplicationInput>,
     ) -> S3Result<S3Response<PutBucketReplicationOutput>> {
-        let PutBucketReplicationInput { bucket, replication_configuration: wanted, .. } = request.input;
+        let PutBucketReplicationInput { bucket, replication_configuration: mut wanted, .. } = request.input;
         if self.bucket(bucket.clone()).await?.versioning != Versioning::Enabled {
             let reason = "Versioning must be 'Enabled' on the bucket to apply a replication configuration";
             return Err(Failure::InvalidRequest(reason.into()).into());
@@ -244,13 +249,13 @@ impl Buckets {
         if wanted.rules.is_empty() {
             return Err(Failure::MalformedXml.into());
         }
-        for rule in &wanted.rules {
+        for rule in &mut wanted.rules {
+            rule.id.get_or_insert_with(|| Uuid::new_v4().to_string());
             let target = rule.destination.bucket.rsplit(':').next().unwrap_or_default().to_owned();
             let versioning = match self.bucket(target).await {
                 Ok(target) => target.versioning,
-                Err(Failure::NoSuchBucket(_)) => {
-                    return Err(Failure::InvalidRequest("Destination bucket must exist.".into()).into());
-                }
+                // The service does not tell one that is not there from one without versions.
+                Err(Failure::NoSuchBucket(_)) => Versioning::Never,
                 Err(other) => return Err(other.into()),
             };
             if versioning != Versioning::Enabled {

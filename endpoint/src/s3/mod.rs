@@ -18,6 +18,7 @@ mod content;
 mod copy;
 mod cors;
 mod delete;
+mod document;
 mod encoding;
 mod encryption;
 mod error;

@@ -3,6 +3,7 @@
 use std::{io, ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use s3s::{
     Body, S3Request, S3Response, S3Result,
     dto::{
@@ -21,7 +22,7 @@ use super::{
     encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
     expiry,
-    facts::{etag, http_date, timestamp, whole_seconds},
+    facts::{etag, http_date, timestamp},
     lock::set_lock,
     rows::{Bucket, Object, signed},
     versions::{Stored, existing_object, small_bytes},
@@ -29,6 +30,8 @@ use super::{
 
 /// How often a read starts again because the object was replaced between its row and its file.
 const READ_ATTEMPTS: usize = 5;
+
+const TAG_COUNT: HeaderName = HeaderName::from_static("x-amz-tagging-count");
 
 /// Which object, and which bytes of it, are wanted.
 #[derive(Clone, Default)]
@@ -71,7 +74,9 @@ impl Wanted {
         }
         self.customer_key.check_opens(&object.facts)?;
         let range = self.select(object)?;
-        let expiry = expiry::of_object(connection, &bucket, &self.key, &stored.object)?;
+        // Of a version that is named the service does not say it, be it the newest or not.
+        let expires = self.version.is_none().then(|| expiry::of_object(connection, &bucket, &self.key, &stored.object));
+        let expiry = expires.transpose()?.flatten();
         Ok(Found { bucket, stored, range, expiry })
     }
 
@@ -118,7 +123,7 @@ macro_rules! describe {
         set_encryption!($output, object.facts);
         set_customer_key!($output, object.facts);
         set_lock!($output, object.facts);
-        if $mode.is_some_and(|mode| mode.as_str() == "ENABLED")
+        if $mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("ENABLED"))
             && let Some(checksum) = checksum_of(object, range.as_ref(), $part)
         {
             set_checksum!($output, Some(&checksum));
@@ -180,7 +185,12 @@ impl Buckets {
         let found = self.store.read(move |connection| wanted.find(connection, "HEAD")).await?;
         let mut output = HeadObjectOutput::default();
         describe!(output, found, input.part_number, input.checksum_mode);
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        if let Some(count) = tag_count(&found.stored.object) {
+            // The crate knows it of a read alone.
+            response.headers.insert(TAG_COUNT, HeaderValue::from(count));
+        }
+        Ok(response)
     }
 
     /// Reads an object's row and opens its bytes, which belong together: where a file is gone, the object was replaced in
@@ -241,7 +251,7 @@ fn checksum_of(object: &Object, range: Option<&Range<u64>>, part: Option<i32>) -
 
 /// How long an archived object stays restored, as a header says it.
 fn restored(until: Millis) -> String {
-    let expiry = http_date(&whole_seconds(until)).unwrap_or_default();
+    let expiry = http_date(&timestamp(until)).unwrap_or_default();
     format!("ongoing-request=\"false\", expiry-date=\"{expiry}\"")
 }
 

@@ -164,12 +164,19 @@ fn wanted_retention(wanted: ObjectLockRetention, now: Millis) -> Result<Option<(
         (Some(mode), Some(until)) if is_mode(mode.as_str()) => {
             if until <= timestamp(now) {
                 let reason = "The retain until date must be in the future!";
-                return Err(Failure::argument("RetainUntilDate", text_of(&until), reason));
+                return Err(Failure::argument("RetainUntilDate", pacific(&until), reason));
             }
             Ok(Some((mode.as_str().to_owned(), until)))
         }
         _ => Err(Failure::MalformedXml),
     }
+}
+
+/// A time as the service writes it in this one message: where its first machines were, without their summer time.
+fn pacific(at: &Timestamp) -> String {
+    let parsed = text_of(at).parse::<jiff::Timestamp>();
+    let there = parsed.and_then(|at| at.checked_sub(jiff::SignedDuration::from_hours(8)));
+    there.map_or_else(|_| text_of(at), |there| there.strftime("%a %b %d %H:%M:%S PST %Y").to_string())
 }
 
 fn check_configuration(wanted: &ObjectLockConfiguration) -> Result<(), Failure> {

@@ -38,6 +38,11 @@ impl Bucket {
     pub(super) fn shown(&self, version: &str) -> Option<String> {
         (self.versioning != Versioning::Never).then(|| version.to_owned())
     }
+
+    /// Where it is. Its location may be said by the name that the region had first.
+    pub(super) fn region(&self) -> &str {
+        if self.region == "EU" { "eu-west-1" } else { &self.region }
+    }
 }
 
 pub(super) fn bucket(row: &Row<'_>) -> rusqlite::Result<Bucket> {

@@ -207,3 +207,36 @@ async fn copies_keep_or_replace_what_an_object_has() {
     assert_eq!(missing.unwrap_err().code(), Some("NoSuchKey"));
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn uploads_say_what_is_wrong_with_their_parts() {
+    let (_directory, endpoint) = fresh().await;
+    let s3 = with_bucket(&endpoint).await;
+    let begin = async |algorithm: Option<ChecksumAlgorithm>| {
+        let begin = s3.create_multipart_upload().bucket(BUCKET).key("k").set_checksum_algorithm(algorithm);
+        begin.send().await.unwrap().upload_id.unwrap()
+    };
+    let part = |upload: &str, number: i32| {
+        let part = s3.upload_part().bucket(BUCKET).key("k").upload_id(upload).part_number(number);
+        part.body(ByteStream::from_static(b"x")).send()
+    };
+    let complete = |upload: &str, part: Option<CompletedPart>| {
+        let parts = CompletedMultipartUpload::builder().set_parts(part.map(|part| vec![part])).build();
+        s3.complete_multipart_upload().bucket(BUCKET).key("k").upload_id(upload).multipart_upload(parts).send()
+    };
+    // An upload that is not there is said before a number that cannot be.
+    assert_eq!(part(&"0".repeat(44), 0).await.unwrap_err().code(), Some("NoSuchUpload"));
+    let plain = begin(None).await;
+    assert_eq!(part(&plain, 0).await.unwrap_err().code(), Some("InvalidArgument"));
+    assert_eq!(complete(&plain, None).await.unwrap_err().code(), Some("InvalidRequest"));
+    // Checksums of parts are those of an upload that has them.
+    let sent = part(&plain, 1).await.unwrap();
+    assert!(sent.checksum_crc32().is_some());
+    assert_eq!(complete(&plain, Some(completed(1, &sent))).await.unwrap_err().code(), Some("InvalidPart"));
+    let summed = begin(Some(ChecksumAlgorithm::Crc32)).await;
+    let sent = part(&summed, 1).await.unwrap();
+    let other = CompletedPart::builder().part_number(1).set_e_tag(sent.e_tag.clone()).checksum_sha1("x").build();
+    assert_eq!(complete(&summed, Some(other)).await.unwrap_err().code(), Some("BadDigest"));
+    complete(&summed, Some(completed(1, &sent))).await.unwrap();
+    endpoint.stop().await;
+}

@@ -76,7 +76,7 @@ impl Buckets {
             no_conflict(unit.connection(), &bucket, &upload, &conditions)?;
             let mut object = joined(&upload, &chosen, clock.now());
             lock::inherit(unit.connection(), &bucket, &mut object.facts, object.modified)?;
-            announced.check(&object)?;
+            announced.check(&upload, &object)?;
             // Parts that were not chosen are no part of the object.
             for part in stored.iter().filter(|part| chosen.iter().all(|chosen| chosen.number != part.number)) {
                 unit.discard(part.blob.clone());
@@ -130,7 +130,7 @@ fn finish(unit: &mut Unit<'_>, bucket: &Bucket, key: &str, object: &Object) -> R
 /// The stored parts that are wanted, in their order, each checked against what the client says of it.
 fn choose(upload: &Upload, wanted: &[CompletedPart], stored: &[StoredPart]) -> Result<Vec<StoredPart>, Failure> {
     if wanted.is_empty() {
-        return Err(Failure::MalformedXml);
+        return Err(Failure::InvalidRequest("You must specify at least one part".into()));
     }
     let by_number: HashMap<i32, &StoredPart> = stored.iter().map(|part| (part.number, part)).collect();
     let mut chosen: Vec<StoredPart> = Vec::with_capacity(wanted.len());
@@ -142,10 +142,17 @@ fn choose(upload: &Upload, wanted: &[CompletedPart], stored: &[StoredPart]) -> R
         }
         let refused = || Failure::InvalidPart { upload: upload.id.clone(), part: number, etag: tag.clone() };
         let found = by_number.get(&number).ok_or_else(refused)?;
-        let given = given_checksums!(part);
-        let checksum = given.into_iter().find(|(algorithm, _)| *algorithm == found.checksum.algorithm);
-        let value = checksum.and_then(|(_, value)| value);
+        let mut given = given_checksums!(part).into_iter().filter_map(|(algorithm, value)| Some((algorithm, value?)));
+        let other = given.clone().find(|(algorithm, _)| upload.chosen != Some(*algorithm));
+        let value = given.find(|(algorithm, _)| upload.chosen == Some(*algorithm)).map(|(_, value)| value);
+        if upload.chosen.is_none() && other.is_some() {
+            return Err(refused());
+        }
         if value.is_none() && upload.needs_part_checksums() {
+            if let Some((other, _)) = other {
+                let what = format!("{} you specified for part {number}", other.name().to_ascii_lowercase());
+                return Err(Failure::BadDigest(what, "what we received"));
+            }
             let name = found.checksum.algorithm.name().to_ascii_lowercase();
             return Err(Failure::InvalidRequest(format!(
                 "The upload was created using a {name} checksum. The complete request must include the checksum for each \
@@ -193,16 +200,17 @@ fn joined(upload: &Upload, parts: &[StoredPart], now: Millis) -> Object {
 
 impl Announced {
     fn check_kind(&self, upload: &Upload) -> Result<(), Failure> {
-        if self.kind.as_deref().is_none_or(|named| named == upload.kind.name()) {
+        let kind = upload.chosen.map(|_| upload.kind.name());
+        if self.kind.is_none() || self.kind.as_deref() == kind {
             return Ok(());
         }
         Err(Failure::InvalidRequest(format!(
             "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
-            upload.chosen.map_or("null", |_| upload.kind.name())
+            kind.unwrap_or("null")
         )))
     }
 
-    fn check(&self, object: &Object) -> Result<(), Failure> {
+    fn check(&self, upload: &Upload, object: &Object) -> Result<(), Failure> {
         if let Some(size) = self.size.filter(|size| size.unsigned_abs() != object.size) {
             return Err(Failure::InvalidRequest(format!(
                 "The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {}",
@@ -210,15 +218,19 @@ impl Announced {
             )));
         }
         let Checksum { algorithm, kind, value } = &object.checksum;
-        let sent = self.checksums.iter().find(|(given, _)| given == algorithm).and_then(|(_, value)| value.as_ref());
+        let mut sent = self.checksums.iter().filter_map(|(given, value)| Some((given, value.as_ref()?)));
+        let other = sent.clone().any(|(given, _)| given != algorithm);
         let same = |sent: &String| match kind {
-            Kind::FullObject => sent == value,
+            // Of an upload with a checksum of the whole, the kind is to be named as well.
+            Kind::FullObject => sent == value && (upload.chosen.is_none() || self.kind.is_some()),
             // With or without the number of parts.
             Kind::Composite => sent == value || value.rsplit_once('-').is_some_and(|(sum, _)| sum == sent),
         };
-        if sent.is_none_or(same) {
+        let fits = sent.find(|(given, _)| *given == algorithm).is_none_or(|(_, sent)| same(sent));
+        if fits && !(other && upload.chosen.is_some()) {
             return Ok(());
         }
-        Err(Failure::BadDigest(algorithm.name().to_ascii_lowercase(), "the calculated checksum"))
+        let what = format!("{} you specified", algorithm.name().to_ascii_lowercase());
+        Err(Failure::BadDigest(what, "the calculated checksum"))
     }
 }

@@ -50,12 +50,12 @@ pub(super) enum Failure {
     ConditionConflict { condition: &'static str, key: String },
     #[error("Not Modified")]
     NotModified { etag: String, modified: Millis },
-    #[error("The {0} you specified did not match {1}.")]
+    #[error("The {0} did not match {1}.")]
     BadDigest(String, &'static str),
     #[error("The Content-MD5 you specified was invalid.")]
     InvalidMd5(String),
     #[error("The Content-MD5 you specified did not match what we received.")]
-    Md5Mismatch { sent: [u8; 16], calculated: [u8; 16] },
+    Md5Mismatch { sent: String, calculated: [u8; 16] },
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     ContentSha256Mismatch,
     #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
@@ -247,7 +247,7 @@ impl Failure {
             }
             Failure::InvalidMd5(value) => vec![("Content-MD5", value.clone())],
             Failure::Md5Mismatch { sent, calculated } => {
-                vec![("ExpectedDigest", hex::encode(sent)), ("CalculatedDigest", BASE64_STANDARD.encode(calculated))]
+                vec![("ExpectedDigest", sent.clone()), ("CalculatedDigest", BASE64_STANDARD.encode(calculated))]
             }
             Failure::InvalidPart { upload, part, etag } => {
                 vec![("UploadId", upload.clone()), ("PartNumber", part.to_string()), ("ETag", etag.clone())]

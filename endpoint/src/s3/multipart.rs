@@ -178,10 +178,11 @@ impl Buckets {
             size: 0..=MAX_CONTENT,
             trailer: Expected::trailer_names(&request.headers),
             trailing: request.trailing_headers.take(),
+            is_part: true,
         };
         let input = request.input;
-        check_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
+        check_number(input.part_number)?;
         customer_key!(input).check_continues(&upload.facts)?;
         let kept = upload.algorithm();
         let received = content::receive(self.store.blobs(), input.body, &expected, kept, Some(kept), FILE).await?;
@@ -207,6 +208,7 @@ impl Buckets {
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let input = request.input;
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         check_number(input.part_number)?;
         let mut wanted = copy::source(&input.copy_source)?;
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
@@ -220,7 +222,6 @@ impl Buckets {
             if_unmodified_since: input.copy_source_if_unmodified_since,
             asked: self.clock.now(),
         };
-        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         own_key.check_continues(&upload.facts)?;
         let Read { found, body } = self.read_object(wanted).await.map_err(out_of_range)?;
         let size = found.stored.object.size;

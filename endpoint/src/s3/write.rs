@@ -76,6 +76,7 @@ impl Buckets {
             size: 0..=MAX_CONTENT,
             trailer: Expected::trailer_names(&request.headers),
             trailing: request.trailing_headers.take(),
+            is_part: false,
         };
         let mut input = request.input;
         if input.write_offset_bytes.is_some() {

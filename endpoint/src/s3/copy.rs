@@ -26,7 +26,8 @@ use super::{
     lock::{self, asked_lock},
     objects::{Found, Read, Wanted},
     rows::{Object, Segment, SmallBytes, existing_bucket},
-    versions::{Stored, conditions_hold, existing_object, put_object, small_bytes},
+    settings::{self, Setting},
+    versions::{NULL_VERSION, Stored, conditions_hold, existing_object, put_object, small_bytes},
     write::{Saved, facts_of},
 };
 
@@ -58,11 +59,7 @@ impl Buckets {
             || input.sse_customer_key.is_some()
             || input.copy_source_sse_customer_key.is_some()
             || wanted.version.is_some();
-        if wanted.bucket == input.bucket && wanted.key == input.key && !changes {
-            let reason = "This copy request is illegal because it is trying to copy an object to itself without changing \
-                          the object's metadata, storage class, website redirect location or encryption attributes.";
-            return Err(Failure::InvalidRequest(reason.into()).into());
-        }
+        let onto_itself = wanted.bucket == input.bucket && wanted.key == input.key && !changes;
         wanted.conditions = ReadConditions {
             if_match: input.copy_source_if_match.take(),
             if_none_match: input.copy_source_if_none_match.take(),
@@ -77,6 +74,9 @@ impl Buckets {
         let lock = self.lock_asked_for(input.bucket.clone(), asked_lock!(input)).await?;
         let algorithm = input.checksum_algorithm.as_ref().map(|named| Algorithm::parse(named.as_str())).transpose()?;
         self.bucket(input.bucket.clone()).await?;
+        if onto_itself {
+            self.check_onto_itself(&wanted).await?;
+        }
         let mut duplicate = self.duplicate(wanted, algorithm).await?;
         let own = facts_of!(input)?;
         let object = &mut duplicate.object;
@@ -108,7 +108,7 @@ impl Buckets {
         set_checksum!(result, Some(&object.checksum));
         let mut output = CopyObjectOutput {
             copy_object_result: Some(result),
-            copy_source_version_id: duplicate.source.clone(),
+            copy_source_version_id: duplicate.source.clone().filter(|version| version != NULL_VERSION),
             ..CopyObjectOutput::default()
         };
         let conditions = WriteConditions::of_headers(&request.headers);
@@ -118,6 +118,23 @@ impl Buckets {
         output.version_id = version;
         output.expiration = expiry;
         Ok(S3Response::new(output))
+    }
+
+    /// A copy onto itself that changes nothing is refused. Encryption changes by itself where the object has another one than its
+    /// bucket gives.
+    async fn check_onto_itself(&self, wanted: &Wanted) -> Result<(), Failure> {
+        let (bucket, key) = (wanted.bucket.clone(), wanted.key.clone());
+        let changes = move |connection: &rusqlite::Connection| {
+            let (bucket, stored) = existing_object(connection, &bucket, &key, None, "GET")?;
+            let configured = settings::find(connection, &bucket, Setting::Encryption)?.is_some();
+            Ok::<_, Failure>(configured || stored.object.facts.encryption().as_str() != ServerSideEncryption::AES256)
+        };
+        if self.store.read(changes).await? {
+            return Ok(());
+        }
+        let reason = "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                      object's metadata, storage class, website redirect location or encryption attributes.";
+        Err(Failure::InvalidRequest(reason.into()))
     }
 
     async fn save_copy(
@@ -132,7 +149,7 @@ impl Buckets {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             let Duplicate { mut object, blobs, small, .. } = copy;
-            encryption::inherit(unit.connection(), &bucket, &mut object.facts)?;
+            encryption::inherit(unit.connection(), &bucket, &names.account, &mut object.facts)?;
             lock::inherit(unit.connection(), &bucket, &mut object.facts, object.modified)?;
             for (segment, blob) in object.segments.iter_mut().zip(blobs) {
                 segment.blob = blob.keep();

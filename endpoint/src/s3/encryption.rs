@@ -7,6 +7,7 @@ use s3s::{
     crypto::{Checksum as _, Md5},
     dto::ServerSideEncryptionConfiguration,
 };
+use sha2::{Digest, Sha256};
 
 use super::{
     error::Failure,
@@ -17,6 +18,8 @@ use super::{
 
 const HEADER: &str = "x-amz-server-side-encryption";
 const KEY_SIZE: usize = 32;
+/// What the names of encryptions with keys of the key service begin with.
+const KMS: &str = "aws:kms";
 
 /// A customer's key as a request has it.
 #[derive(Debug, Clone, Default)]
@@ -151,8 +154,37 @@ impl CustomerKey {
     }
 }
 
-/// Gives a new object the encryption that its bucket has for those that come without.
-pub(super) fn inherit(connection: &Connection, bucket: &Bucket, facts: &mut Facts) -> Result<(), Failure> {
+/// Gives a new object the encryption that its bucket has for those that come without, and names its key as answers name it.
+pub(super) fn inherit(
+    connection: &Connection,
+    bucket: &Bucket,
+    account: &str,
+    facts: &mut Facts,
+) -> Result<(), Failure> {
+    inherit_kind(connection, bucket, facts)?;
+    if facts.encryption.as_deref().is_some_and(|kind| kind.starts_with(KMS)) {
+        let key = facts.encryption_key.take().filter(|key| !key.is_empty());
+        facts.encryption_key = Some(key_arn(key, bucket.region(), account));
+    }
+    Ok(())
+}
+
+/// The ARN of a key, or where none is named that of the key that the service makes itself: the same for all buckets of a region.
+fn key_arn(key: Option<String>, region: &str, account: &str) -> String {
+    let key = key.unwrap_or_else(|| {
+        let digest = Sha256::digest(format!("aws/s3 {region} {account}"));
+        let id: [u8; 16] = std::array::from_fn(|byte| digest[byte]);
+        uuid::Builder::from_random_bytes(id).into_uuid().to_string()
+    });
+    if key.starts_with("arn:") {
+        return key;
+    }
+    // A name of a key, unlike its id, says what it is.
+    let resource = if key.starts_with("alias/") { key } else { format!("key/{key}") };
+    format!("arn:aws:kms:{region}:{account}:{resource}")
+}
+
+fn inherit_kind(connection: &Connection, bucket: &Bucket, facts: &mut Facts) -> Result<(), Failure> {
     if facts.encryption.is_some() || facts.customer_key.is_some() {
         return Ok(());
     }
@@ -160,7 +192,7 @@ pub(super) fn inherit(connection: &Connection, bucket: &Bucket, facts: &mut Fact
     let configuration: ServerSideEncryptionConfiguration = from_xml(&text)?;
     let Some(rule) = configuration.rules.into_iter().next() else { return Ok(()) };
     if let Some(default) = rule.apply_server_side_encryption_by_default {
-        let is_kms = default.sse_algorithm.as_str().starts_with("aws:kms");
+        let is_kms = default.sse_algorithm.as_str().starts_with(KMS);
         facts.encryption = Some(default.sse_algorithm.as_str().to_owned());
         facts.encryption_key = default.kms_master_key_id.filter(|_| is_kms);
         facts.bucket_key = rule.bucket_key_enabled.filter(|enabled| *enabled && is_kms);
@@ -180,6 +212,14 @@ mod tests {
             key: Some(BASE64_STANDARD.encode([byte; KEY_SIZE])),
             md5: Some(BASE64_STANDARD.encode(md5.finalize())),
         }
+    }
+
+    #[test]
+    fn keys_have_arns() {
+        assert_eq!(key_arn(Some("a-b".into()), "eu-west-1", "1"), "arn:aws:kms:eu-west-1:1:key/a-b");
+        assert_eq!(key_arn(Some("arn:x".into()), "eu-west-1", "1"), "arn:x");
+        assert_eq!(key_arn(None, "eu-west-1", "1"), key_arn(None, "eu-west-1", "1"));
+        assert_ne!(key_arn(None, "eu-west-1", "1"), key_arn(None, "eu-west-2", "1"));
     }
 
     #[test]

@@ -140,13 +140,14 @@ impl Buckets {
         let tags = header_tags(input.tagging.as_deref())?;
         let now = self.clock.now();
         let id = upload_id(now);
+        let account = self.names.account.clone();
         let (upload_id, bucket, key) = (id.clone(), input.bucket.clone(), input.key.clone());
         let begin = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             let sql = "INSERT INTO upload (id, bucket_id, key, initiated_ms, facts, tags, algorithm, kind) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
             facts.replaces = current(unit.connection(), &bucket, &key)?.is_some();
-            encryption::inherit(unit.connection(), &bucket, &mut facts)?;
+            encryption::inherit(unit.connection(), &bucket, &account, &mut facts)?;
             let (algorithm, kind) = (Json(named), Json(kind));
             let fields = params![id, bucket.id, key.as_bytes(), now, Json(&facts), Json(&tags), algorithm, kind];
             unit.connection().prepare_cached(sql)?.execute(fields)?;

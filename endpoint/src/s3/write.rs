@@ -121,7 +121,7 @@ impl Buckets {
             let Incoming { bucket, key, mut facts, tags, conditions, change } = incoming;
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
-            encryption::inherit(unit.connection(), &bucket, &mut facts)?;
+            encryption::inherit(unit.connection(), &bucket, &names.account, &mut facts)?;
             lock::inherit(unit.connection(), &bucket, &mut facts, clock.now())?;
             let (etag, checksum, size) = (received.etag(), received.sent(), received.size);
             // A file stays once a row names it, and goes with `received` where none does.

@@ -75,7 +75,7 @@ impl Buckets {
         let asked = Asked { list: input.access_control_policy.take(), ..asked_grants!(input, grant_write) };
         let (bucket, key, version) = (input.bucket.clone(), input.key.clone(), input.version_id.clone());
         let look = move |connection: &Connection| {
-            existing_object(connection, &bucket, &key, version.as_deref(), "PUT").map(drop)
+            existing_object(connection, &bucket, &key, version.as_deref(), "PUT").map(drop).map_err(not_of_a_marker)
         };
         self.store.read(look).await?;
         let list = self.list_to_set(input.bucket.clone(), asked).await?;
@@ -134,6 +134,14 @@ impl Buckets {
             Ok(list)
         };
         self.store.read(check).await
+    }
+}
+
+/// A list is not set on a delete marker, also where it is not named but found as the newest version.
+fn not_of_a_marker(failure: Failure) -> Failure {
+    match failure {
+        Failure::Deleted { version, modified, .. } => Failure::DeleteMarker { version, modified, method: "PUT" },
+        other => other,
     }
 }
 

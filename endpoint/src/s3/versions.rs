@@ -276,8 +276,7 @@ pub(super) fn delete(
 ) -> Result<Deletion, Failure> {
     if let Some(version) = checked(version)? {
         let removed = remove_version(unit, bucket, key, version)?;
-        let never_was = removed.is_none() && version != NULL_VERSION && !is_of(version, bucket, key);
-        if never_was && find(unit.connection(), bucket, key, None)?.is_some() {
+        if removed.is_none() && version != NULL_VERSION && !is_of(version, bucket, key) {
             return Err(Failure::version_id(version));
         }
         return Ok(match bucket.versioning {

@@ -20,7 +20,7 @@ use super::{
     grants::asked_grants,
     lock::{self, asked_lock},
     rows::{Object, existing_bucket},
-    versions::{conditions_hold, put_object},
+    versions::{NULL_VERSION, conditions_hold, put_object},
 };
 
 /// The headers that an input has for an object.
@@ -108,7 +108,8 @@ impl Buckets {
         let Saved { version, facts, expiry } = self.save(incoming, received).await?;
         set_encryption!(output, facts);
         set_customer_key!(output, facts);
-        output.version_id = version;
+        // Of a bucket that keeps no versions any more, this answer alone leaves the version out.
+        output.version_id = version.filter(|version| version != NULL_VERSION);
         output.expiration = expiry;
         Ok(S3Response::new(output))
     }

@@ -1,5 +1,6 @@
 //! The bucket: originals and renditions.
 
+mod body;
 mod content;
 
 use aws_config::SdkConfig;

@@ -27,6 +27,8 @@ const PIECE: usize = 61;
 /// Most bytes of an upload.
 const LIMIT: usize = 4096;
 
+#[path = "../../../src/store/content.rs"]
+mod content;
 #[path = "../../../src/http/incoming.rs"]
 mod incoming;
 #[path = "../../../src/http/names.rs"]
@@ -63,26 +65,7 @@ async fn upload(request: Request) {
 
 /// What the modules know of the store.
 mod store {
-    use std::io;
-
-    use bytes::Bytes;
-    use futures::stream::BoxStream;
-
-    pub(crate) type Pieces = BoxStream<'static, io::Result<Bytes>>;
-
-    pub(crate) enum Content {
-        Whole(Bytes),
-        Stream { length: u64, pieces: Pieces },
-    }
-
-    impl Content {
-        pub(crate) fn length(&self) -> u64 {
-            match self {
-                Self::Whole(bytes) => bytes.len() as u64,
-                Self::Stream { length, .. } => *length,
-            }
-        }
-    }
+    pub(crate) use crate::content::{Content, Pieces};
 
     #[derive(Debug)]
     pub(crate) enum StoreError {

@@ -52,7 +52,7 @@ pub async fn wait(session: &Session, stack: &Stack, reporter: &dyn Reporter) -> 
 fn serves(part: &Part) -> bool {
     match part.detail {
         Detail::Balancer { .. } | Detail::Group(_) | Detail::Catalog { .. } => {
-            matches!(part.health, Health::Ok | Health::Unknown)
+            part.health == Health::Ok || part.health == Health::Unknown && !part.look_again
         }
         Detail::Queue { .. } | Detail::Topic { .. } | Detail::Bucket {} => true,
     }
@@ -86,4 +86,21 @@ fn tell(parts: &[Part], reporter: &dyn Reporter) {
 fn words(part: &Part) -> String {
     let reason = part.reason.as_deref().unwrap_or(part.health.name());
     format!("{}/{} ({reason})", part.detail.kind(), part.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_be_looked_at_is_not_awaited_and_what_was_not_seen_for_once_is() {
+        let part = |health, look_again| {
+            let detail = Detail::Catalog { engine: "postgres".to_owned() };
+            Part { detail, name: "images".to_owned(), health, reason: None, look_again }
+        };
+        assert!(serves(&part(Health::Ok, false)));
+        assert!(serves(&part(Health::Unknown, false)));
+        assert!(!serves(&part(Health::Unknown, true)));
+        assert!(!serves(&part(Health::Down, false)));
+    }
 }

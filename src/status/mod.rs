@@ -65,6 +65,9 @@ pub struct Part {
     /// Why, where it is not `ok`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it could not be looked at for a reason that may pass, so that another look may tell.
+    #[serde(skip)]
+    pub look_again: bool,
 }
 
 /// What is particular to a kind of part.

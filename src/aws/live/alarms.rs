@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn an_alarm_is_told_of_at_its_part() {
         let queue = Detail::Queue { visible: 9, in_flight: 0, oldest_seconds: 900, dead: 0 };
-        let mut parts = [Part { detail: queue, name: "tag".to_owned(), health: Health::Ok, reason: None }];
+        let mut parts =
+            [Part { detail: queue, name: "tag".to_owned(), health: Health::Ok, reason: None, look_again: false }];
         let words = "Tasks of queue tag wait too long.";
         let ringing = BTreeMap::from([("TagAgeAlarm".to_owned(), words.to_owned())]);
         assert_eq!(lay_on(&mut parts, Ok(ringing)), None);

@@ -15,12 +15,18 @@ pub(super) async fn look(session: &Session, name: &str, url: &str, targets: Opti
     let detail = |targets, healthy| Detail::Balancer { url: url.to_owned(), targets, healthy };
     let Some(arn) = targets else {
         let reason = Some("it is not made".to_owned());
-        return vec![Part { detail: detail(0, 0), name: name.to_owned(), health: Health::Down, reason }];
+        return vec![Part {
+            detail: detail(0, 0),
+            name: name.to_owned(),
+            health: Health::Down,
+            reason,
+            look_again: false,
+        }];
     };
     vec![match targets_of(session, arn).await {
         Ok(found) => {
             let (health, reason, counted) = judge(&found);
-            Part { detail: detail(counted.0, counted.1), name: name.to_owned(), health, reason }
+            Part { detail: detail(counted.0, counted.1), name: name.to_owned(), health, reason, look_again: false }
         }
         Err(error) => unseen(name, detail(0, 0), &error),
     }]

@@ -102,7 +102,13 @@ fn part(
 ) -> Part {
     let Some(group) = group else {
         let reason = Some("there is no such Auto Scaling group".to_owned());
-        return Part { detail: nothing(version), name: name.to_owned(), health: Health::Down, reason };
+        return Part {
+            detail: nothing(version),
+            name: name.to_owned(),
+            health: Health::Down,
+            reason,
+            look_again: false,
+        };
     };
     let instances: Vec<Instance> = group.instances().iter().map(|member| instance(member, facts)).collect();
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
@@ -117,7 +123,7 @@ fn part(
         instances,
     };
     let (health, reason) = judge(&detail, missing);
-    Part { detail: Detail::Group(detail), name: name.to_owned(), health, reason }
+    Part { detail: Detail::Group(detail), name: name.to_owned(), health, reason, look_again: false }
 }
 
 fn judge(group: &GroupDetail, missing: Option<&str>) -> (Health, Option<String>) {

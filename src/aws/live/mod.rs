@@ -127,7 +127,8 @@ fn overall(stack: &Stack, parts: &[Part]) -> (Health, Option<String>) {
 
 /// Tells of a part that cannot be seen.
 fn unseen(name: &str, detail: Detail, error: &Error) -> Part {
-    Part { detail, name: name.to_owned(), health: Health::Unknown, reason: Some(crate::error::chain(error)) }
+    let (health, reason) = (Health::Unknown, Some(crate::error::chain(error)));
+    Part { detail, name: name.to_owned(), health, reason, look_again: !matches!(error, Error::Denied { .. }) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::{
 const NAME: &str = "images";
 
 pub(super) async fn bucket(session: &Session, bucket: &str) -> Vec<Part> {
-    let part = |health, reason| Part { detail: Detail::Bucket {}, name: NAME.to_owned(), health, reason };
+    let part =
+        |health, reason| Part { detail: Detail::Bucket {}, name: NAME.to_owned(), health, reason, look_again: false };
     if bucket.is_empty() {
         return vec![part(Health::Down, Some("it is not made".to_owned()))];
     }
@@ -32,7 +33,7 @@ pub(super) async fn bucket(session: &Session, bucket: &str) -> Vec<Part> {
 
 pub(super) async fn catalog(session: &Session, identifier: Option<&str>) -> Vec<Part> {
     let detail = || Detail::Catalog { engine: "postgres".to_owned() };
-    let part = |health, reason| Part { detail: detail(), name: NAME.to_owned(), health, reason };
+    let part = |health, reason| Part { detail: detail(), name: NAME.to_owned(), health, reason, look_again: false };
     let Some(identifier) = identifier else { return vec![part(Health::Down, Some("it is not made".to_owned()))] };
     let call = Call::new("rds", "DescribeDBInstances", identifier);
     let request = session.databases().describe_db_instances().db_instance_identifier(identifier);

@@ -39,7 +39,7 @@ pub(super) async fn queues(session: &Session, queues: &[Named]) -> Vec<Part> {
                     0 => (Health::Ok, missing.clone()),
                     _ => (Health::Degraded, Some(format!("{dead} tasks failed for good"))),
                 };
-                Part { detail, name: name.clone(), health, reason }
+                Part { detail, name: name.clone(), health, reason, look_again: false }
             }
             (Err(error), _) | (_, Err(error)) => {
                 let detail = Detail::Queue { visible: 0, in_flight: 0, oldest_seconds, dead: 0 };
@@ -125,7 +125,7 @@ pub(super) async fn topic(session: &Session, arn: Option<&str>) -> Vec<Part> {
                 0 => (Health::Down, Some("no queue is subscribed: tasks are lost".to_owned())),
                 _ => (Health::Ok, None),
             };
-            Part { detail: Detail::Topic { subscriptions }, name: name.to_owned(), health, reason }
+            Part { detail: Detail::Topic { subscriptions }, name: name.to_owned(), health, reason, look_again: false }
         }
         Err(error) => unseen(name, Detail::Topic { subscriptions: 0 }, &error),
     }]

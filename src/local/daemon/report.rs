@@ -101,7 +101,7 @@ fn nothing() -> Report {
 }
 
 fn part(name: &str, detail: Detail, health: Health, reason: Option<String>) -> Part {
-    Part { detail, name: name.to_owned(), health, reason }
+    Part { detail, name: name.to_owned(), health, reason, look_again: false }
 }
 
 fn group_part(plan: &GroupPlan, groups: &[RunningGroup]) -> Part {

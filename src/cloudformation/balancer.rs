@@ -96,7 +96,8 @@ fn targets(stack: &Stack<'_>, owner: &Owner, application: bool) -> Value {
         "Protocol": if application { "HTTP" } else { "TCP" },
         "Port": PORT,
         "HealthCheckProtocol": "HTTP",
-        "HealthCheckPath": "/healthz",
+        // A database that restarts must not have every instance replaced: what it lacks is told, and held against nobody.
+        "HealthCheckPath": "/healthz?live",
         "HealthCheckIntervalSeconds": 10,
         "HealthCheckTimeoutSeconds": 5,
         "HealthyThresholdCount": 2,

@@ -74,11 +74,20 @@ pub(super) fn ways_out(stack: &Stack<'_>) -> Vec<String> {
     if network.vpc.is_some() {
         return Vec::new();
     }
-    match network.egress.as_str() {
+    // Without its table's association a subnet has no route. They outlive the instances too, whose last words to AWS need one.
+    let kind = if has_public_addresses(stack) { "Public" } else { "Private" };
+    let mut needed = match network.egress.as_str() {
         "nat" => vec!["PrivateDefaultRoute".to_owned()],
         "public" => vec!["PublicDefaultRoute".to_owned()],
         _ => super::endpoint::ids(stack),
-    }
+    };
+    needed.extend(ZONES.iter().map(|zone| association(kind, zone)));
+    needed
+}
+
+/// Id of what joins a subnet and its routes.
+fn association(kind: &str, zone: &str) -> String {
+    format!("{kind}Subnet{zone}Routes")
 }
 
 /// The route tables of a network that is made.
@@ -135,7 +144,7 @@ fn add_routes(stack: &mut Stack<'_>) {
                 json!({ "RouteTableId": reference(id), "SubnetId": reference(&format!("{kind}Subnet{zone}")) });
             let association = Resource::new("AWS::EC2::SubnetRouteTableAssociation", association);
             let description = format!("the {word} subnet in zone {zone} has its routes");
-            stack.add(&format!("{kind}Subnet{zone}Routes"), &owner, &description, association);
+            stack.add(&self::association(kind, zone), &owner, &description, association);
         }
     }
     let route = json!({

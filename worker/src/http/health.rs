@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::{
     Json,
-    extract::State,
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
@@ -45,13 +45,18 @@ fn queue_of_tasks(site: &Site) -> Option<String> {
     site.faults.last().map(|fault| format!("queue: {fault}"))
 }
 
-pub(super) async fn healthz(State(app): State<App>) -> Response {
+/// With the query `live` it is asked whether this process works. What others lack (a database that restarts, a bucket) is told all the
+/// same, but whoever replaces instances must not replace all of them for it.
+pub(super) async fn healthz(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     let mut reasons = app.health.reasons(&app.site).await;
-    if app.shutdown.is_cancelled() {
+    let word = if reasons.is_empty() { "ok" } else { "down" };
+    let stopping = app.shutdown.is_cancelled();
+    let fit = !stopping && (reasons.is_empty() || query.as_deref() == Some("live"));
+    if stopping {
         reasons.push("finishing what was begun".to_owned());
     }
-    let (status, word) =
-        if reasons.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "down") };
+    let word = if stopping { "down" } else { word };
+    let status = if fit { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let config = &app.site.config;
     let warnings: Vec<String> = queue_of_tasks(&app.site).filter(|_| !config.role.consumes()).into_iter().collect();
     let body = serde_json::json!({

@@ -143,7 +143,7 @@ fn a_certificate_brings_https_and_a_redirect_from_http() {
         let url = template.outputs()["Url"]["Value"]["Fn::Sub"].as_str().expect("a URL");
         assert!(url.starts_with(if secure { "https://" } else { "http://" }), "{name}: {url}");
         let targets = properties(template, "TargetGroup");
-        assert_has(name, targets, &json!({ "HealthCheckPath": "/healthz", "HealthCheckProtocol": "HTTP" }));
+        assert_has(name, targets, &json!({ "HealthCheckPath": "/healthz?live", "HealthCheckProtocol": "HTTP" }));
         let delay = &attributes(&targets["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"];
         assert!(
             delay.as_str().and_then(|delay| delay.parse::<u32>().ok()).is_some_and(|delay| delay <= 3_600),

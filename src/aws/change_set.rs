@@ -12,6 +12,7 @@ use super::{
     error::{Call, Error},
     events,
     pace::Pace,
+    stack::{self, State},
 };
 
 /// A template and all that goes with it.
@@ -175,11 +176,12 @@ async fn failed(session: &Session, set: &ChangeSet, reason: String) -> Result<As
     Ok(asked)
 }
 
-/// Throws a change set away, and the empty stack that one for a new stack comes with.
+/// Throws a change set away, and the empty stack that one for a new stack comes with. Somebody else may make that stack meanwhile.
 pub async fn throw_away(session: &Session, set: &ChangeSet) -> Result<(), Error> {
     let call = Call::new("cloudformation", "DeleteChangeSet", &set.arn);
     session.stacks().delete_change_set().change_set_name(&set.arn).send().await.map_err(call.failed())?;
-    if set.fresh {
+    let now = if set.fresh { stack::find(session, &set.stack).await? } else { None };
+    if now.is_some_and(|stack| stack.state == State::Shell) {
         let call = Call::new("cloudformation", "DeleteStack", &set.stack);
         session.stacks().delete_stack().stack_name(&set.stack).send().await.map_err(call.failed())?;
     }
@@ -215,7 +217,8 @@ fn change(found: &ResourceChange, words: &Words<'_>) -> Change {
         _ => None,
     };
     let follows = follows(found);
-    Change { part, description, fate, action, properties: properties(found), follows, resource, kind }
+    let unguarded = words.unguards(&resource);
+    Change { part, description, fate, action, properties: properties(found), follows, unguarded, resource, kind }
 }
 
 fn action(found: &ResourceChange) -> Action {

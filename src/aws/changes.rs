@@ -40,7 +40,13 @@ pub struct Change {
     /// Whether it only refers to something that changes, and so perhaps stays as it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub follows: bool,
+    /// Whether from now on it goes with its stack, where it was kept until now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unguarded: bool,
 }
+
+/// What photos and records are in.
+const DATA: &[&str] = &["AWS::S3::Bucket", "AWS::RDS::DBInstance"];
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -95,8 +101,11 @@ impl Change {
 
     /// Tells whether photos or records go with it. Tasks are not lost with their queue: the catalog knows what is to be done.
     pub fn loses_data(&self) -> bool {
-        const DATA: &[&str] = &["AWS::S3::Bucket", "AWS::RDS::DBInstance"];
-        self.removes() && DATA.contains(&self.kind.as_str()) && self.fate == Some(Fate::Lost)
+        self.removes() && self.holds_data() && self.fate == Some(Fate::Lost)
+    }
+
+    fn holds_data(&self) -> bool {
+        DATA.contains(&self.kind.as_str())
     }
 }
 
@@ -109,6 +118,32 @@ impl Changes {
     /// Returns what goes, be it for good or for a new one.
     pub fn removals(&self) -> impl Iterator<Item = &Change> {
         self.resources.iter().filter(|change| change.removes())
+    }
+
+    /// Returns what is to be asked before this is done: of what goes, of data that may be replaced, and of data that loses what
+    /// keeps it. Nothing where all that is there stays.
+    pub fn question(&self) -> Option<String> {
+        let named = |which: &dyn Fn(&Change) -> bool| {
+            let found: Vec<&str> = self
+                .resources
+                .iter()
+                .filter(|change| which(change))
+                .map(|change| change.description.as_str())
+                .collect();
+            (!found.is_empty()).then(|| found.join(" and "))
+        };
+        let going = self.removals().count();
+        let plural = if going == 1 { "resource is" } else { "resources are" };
+        let may_go = |change: &Change| change.action == Action::MayReplace && change.holds_data() && !change.follows;
+        let sentences = [
+            (going > 0).then(|| format!("{going} {plural} deleted or replaced.")),
+            named(&Change::loses_data).map(|data| format!("DATA IS LOST with {data}.")),
+            named(&may_go).map(|data| format!("Perhaps {data} is replaced by an empty one.")),
+            named(&|change| change.unguarded)
+                .map(|data| format!("From now on {data} goes with the environment, DATA included.")),
+        ];
+        let question: Vec<String> = sentences.into_iter().flatten().collect();
+        (!question.is_empty()).then(|| question.join(" "))
     }
 
     /// Returns the parts that change, in the template's order, each with its changes.
@@ -138,6 +173,7 @@ impl Changes {
                 fate: None,
                 properties: Vec::new(),
                 follows: false,
+                unguarded: false,
             }
         };
         Self { fresh: false, resources: resources.map(deletion).collect() }
@@ -228,6 +264,14 @@ impl Words<'_> {
         told_by(self.old.unwrap_or(&Value::Null), resource, kind)
     }
 
+    /// Tells whether a resource goes with its stack from now on, where it or a snapshot of it was kept until now.
+    pub(super) fn unguards(&self, resource: &str) -> bool {
+        let policy = |resource: &Value| Some(resource.get("DeletionPolicy")?.as_str()?.to_owned());
+        let was = self.old.and_then(|old| policy(old.get("Resources")?.get(resource)?));
+        let is = self.new.resources().get(resource).and_then(policy);
+        matches!(was.as_deref(), Some("Retain" | "Snapshot")) && is.as_deref() == Some("Delete")
+    }
+
     /// Returns the places of the template's resources, for an order that people know.
     pub(super) fn place(&self, resource: &str) -> usize {
         self.new.resources().keys().position(|id| id == resource).unwrap_or(usize::MAX)
@@ -255,6 +299,7 @@ mod tests {
             fate,
             properties: if action == Action::Update { vec!["MaxSize".to_owned()] } else { Vec::new() },
             follows: false,
+            unguarded: false,
         }
     }
 

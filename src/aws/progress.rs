@@ -133,6 +133,7 @@ mod tests {
             fate: None,
             properties: Vec::new(),
             follows: false,
+            unguarded: false,
         };
         let resources = vec![change("TagQueue", "the queue tag"), change("TagDead", "its dead letters")];
         let mut progress = Progress::of(&Changes { fresh: true, resources });

@@ -3,15 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, signals::Signal};
+use super::{
+    Context,
+    signals::{self, Signal},
+};
 use crate::{
     aws::{
         self, Login, Session,
-        stack::{self, Stack},
+        changes::Changes,
+        operation::Operation,
+        stack::{self, Doing, Stack, State},
     },
     blueprint::{self, Loaded, Selection, Stage},
     bundle::{self, Bundle, BundleError, Wanted},
-    cloudformation,
+    cloudformation::{self, TAG_ENVIRONMENT, TAG_SITE},
     error::{Error, Kind, chain},
     topology::Topology,
 };
@@ -29,13 +34,67 @@ pub(super) fn command(context: &Context, verb: &str) -> String {
     format!("decouple {verb} --env {} --target aws", context.common.env)
 }
 
-/// Returns the name of the environment's stack. The blueprint's name begins it; without one, the built-in ones'.
+/// Returns the site's name: the blueprint's, or without one the built-in ones'.
+fn site_name(context: &Context) -> Result<String, Error> {
+    context.glance()?.name.map_or_else(built_in_name, Ok)
+}
+
+/// Returns the name of the environment's stack.
 pub(super) fn stack_name(context: &Context) -> Result<String, Error> {
-    let name = match context.glance()?.name {
-        Some(name) => name,
-        None => built_in_name()?,
+    Ok(cloudformation::stack_name(&site_name(context)?, &context.common.env))
+}
+
+/// Finds the environment's stack.
+pub(super) async fn find(context: &Context, session: &Session) -> Result<Option<Stack>, Error> {
+    let found = stack::find(session, &stack_name(context)?).await.map_err(|error| aws_error(&error))?;
+    found.map(|stack| owned(stack, &site_name(context)?, &context.common.env)).transpose()
+}
+
+/// Refuses a stack of the right name that is not the environment's: it is somebody else's, and nothing is done to it. An empty one
+/// has no tags yet, and nothing in it.
+pub(super) fn owned(stack: Stack, site: &str, env: &str) -> Result<Stack, Error> {
+    let is = |tag: &str, wanted: &str| stack.tags.get(tag).is_some_and(|value| value == wanted);
+    if stack.state == State::Shell || is(TAG_SITE, site) && is(TAG_ENVIRONMENT, env) {
+        return Ok(stack);
+    }
+    let whose = match (stack.tags.get(TAG_SITE), stack.tags.get(TAG_ENVIRONMENT)) {
+        (Some(site), Some(env)) => format!("is environment `{env}` of site `{site}`"),
+        _ => "was not made by decouple".to_owned(),
     };
-    Ok(cloudformation::stack_name(&name, &context.common.env))
+    let message =
+        format!("the stack {} {whose}, not environment `{env}` of site `{site}`: nothing is done to it", stack.name);
+    Err(Error::new(Kind::Usage, message).hint("choose another name: --env NAME, or `name` in the blueprint"))
+}
+
+/// Waits for somebody else's operation on a stack, which is never trampled on.
+pub(super) async fn await_others(
+    context: &Context,
+    session: &Session,
+    stack: &Stack,
+    doing: Doing,
+) -> Result<(), Error> {
+    context.ui.note(&format!("stack {}: waiting for the {} that is under way", stack.name, doing.word()));
+    let progress = context.ui.progress();
+    let changes = everything(session, stack).await;
+    let mut operation =
+        Operation::follow(session, &stack.arn, &changes, progress.as_ref()).await.map_err(|error| aws_error(&error))?;
+    // It may have ended between the two looks.
+    let now = stack::find(session, &stack.arn).await.map_err(|error| aws_error(&error))?;
+    if !matches!(now.map(|stack| stack.state), Some(State::Busy(_))) {
+        return Ok(());
+    }
+    tokio::select! {
+        ended = operation.ended() => ended.map(drop).map_err(|error| aws_error(&error)),
+        () = signals::interrupted() => {
+            Err(Error::new(Kind::Cancelled, "cancelled; somebody else's operation was left alone"))
+        }
+    }
+}
+
+/// All that a stack has, in people's words, as far as the deployed template can be read.
+pub(super) async fn everything(session: &Session, stack: &Stack) -> Changes {
+    let template = stack::template(session, &stack.arn).await.unwrap_or_default();
+    Changes::deletion(&serde_json::from_str(&template).unwrap_or_default())
 }
 
 /// The built-in blueprints are one site at three stages, so they have one name.
@@ -47,11 +106,7 @@ fn built_in_name() -> Result<String, Error> {
 
 /// Returns the stack of an environment that must exist.
 pub(super) async fn existing(context: &Context, session: &Session) -> Result<Stack, Error> {
-    let name = stack_name(context)?;
-    stack::find(session, &name)
-        .await
-        .map_err(|error| aws_error(&error))?
-        .ok_or_else(|| missing(context, session, &name))
+    find(context, session).await?.map_or_else(|| Err(missing(context, session, &stack_name(context)?)), Ok)
 }
 
 /// There is no such environment.

@@ -123,8 +123,8 @@ impl Ui {
         }
     }
 
-    /// Asks before something is lost. Without a terminal nothing is asked: it fails and names the flag.
-    pub fn confirm(&self, yes: bool, question: &str) -> Result<(), Error> {
+    /// Asks before something is lost. Without a terminal nothing is asked: it fails and names the flag. Ctrl-C is a no.
+    pub async fn confirm(&self, yes: bool, question: &str) -> Result<(), Error> {
         if yes {
             return Ok(());
         }
@@ -133,16 +133,28 @@ impl Ui {
                 .hint("say yes beforehand: --yes"));
         }
         to_stderr(&format!("{question} Type yes to go on: "));
-        let mut answer = String::new();
-        io::stdin()
-            .read_line(&mut answer)
-            .map_err(|error| Error::new(Kind::Usage, format!("the answer cannot be read: {error}")))?;
+        // Once anything has listened for Ctrl-C, it no longer ends the program by itself.
+        let answer = tokio::select! {
+            answer = line_of_stdin() => answer?,
+            _ = tokio::signal::ctrl_c() => String::new(),
+        };
         if answer.trim() == "yes" {
             Ok(())
         } else {
             Err(Error::new(Kind::Cancelled, "not confirmed: nothing was changed"))
         }
     }
+}
+
+/// Reads a line in a thread of its own, which nobody waits for at the end.
+async fn line_of_stdin() -> Result<String, Error> {
+    let (told, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        drop(told.send(io::stdin().read_line(&mut line).map(|_| line)));
+    });
+    let read = answer.await.unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()));
+    read.map_err(|error| Error::new(Kind::Usage, format!("the answer cannot be read: {error}")))
 }
 
 /// A reader that closes early, as `head` does, has had what it wants: that is no error of ours.

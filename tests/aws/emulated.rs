@@ -99,6 +99,20 @@ async fn another_stage_changes_the_stack_in_place_after_a_question() {
 }
 
 #[tokio::test]
+async fn data_is_asked_for_before_it_loses_what_keeps_it() {
+    let (env, emulator) = (env(), Emulator::start(None).await);
+    let account = Account::new(&env, &emulator.url);
+    account.ok(UP).await;
+    env.write("decouple.yaml", &format!("{BLUEPRINT}ttl: 4h\n"));
+    let question = account.run(UP).await;
+    assert_eq!(question.code, 2, "{}", question.stderr);
+    assert!(question.stderr.contains("From now on the database goes with the environment"), "{}", question.stderr);
+    account.ok(&[UP, &["--yes"]].concat()).await;
+    // The tag stays what it is, however the clocks differ.
+    assert_eq!(account.ok(&[UP, &["--output", "json"]].concat()).await.json()["changed"], false);
+}
+
+#[tokio::test]
 async fn a_create_that_fails_names_the_cause_and_its_line_and_can_be_repeated() {
     let (env, emulator) = (env(), Emulator::start(Some("TagGroup")).await);
     let account = Account::new(&env, &emulator.url);

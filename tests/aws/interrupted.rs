@@ -4,7 +4,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -30,13 +30,20 @@ async fn what_was_being_created_is_deleted_on(signal: &str) {
     let env = env();
     let deleted = Arc::new(AtomicBool::new(false));
     let gone = Arc::clone(&deleted);
+    let looks = AtomicUsize::new(0);
     let replay = Replay::start(move |action, _| match action {
         "DeleteStack" => {
             gone.store(true, Ordering::SeqCst);
             None
         }
+        // It was complete in the moment before it was deleted, which is heard of first.
         "DescribeStackEvents" if gone.load(Ordering::SeqCst) => {
-            Some(events(&[event(1, "photos-dev", STACK, "DELETE_COMPLETE", "")]))
+            let happened = [
+                event(1, "photos-dev", STACK, "CREATE_COMPLETE", ""),
+                event(2, "photos-dev", STACK, "DELETE_IN_PROGRESS", ""),
+                event(3, "photos-dev", STACK, "DELETE_COMPLETE", ""),
+            ];
+            Some(events(&happened[..=looks.fetch_add(1, Ordering::SeqCst).min(2)]))
         }
         "DescribeStackEvents" => Some(events(&[])),
         _ => change_set(action),

@@ -179,6 +179,60 @@ async fn a_teardown_that_failed_is_finished_with_consent_before_all_is_made_agai
 }
 
 #[tokio::test]
+async fn nothing_is_done_to_a_stack_of_somebody_else() {
+    let env = env();
+    let replay = Replay::start(|action, _| match action {
+        "DescribeStacks" => {
+            let (status, answer) = stack("ROLLBACK_COMPLETE");
+            Some((status, answer.replace("<Value>photos</Value>", "<Value>payroll</Value>")))
+        }
+        _ => change_set(action),
+    })
+    .await;
+    let account = Account::new(&env, &replay.url);
+    let teardown = &["teardown", "--yes"];
+    for verb in [&[UP, &["--yes"]].concat(), &teardown.to_vec(), &vec!["status"]] {
+        let refused = account.run(verb).await;
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains("is environment `dev` of site `payroll`"), "{}", refused.stderr);
+    }
+    assert_eq!(["DeleteStack", "CreateChangeSet"].map(|deed| replay.asked(deed)), [0; 2]);
+}
+
+#[tokio::test]
+async fn a_teardown_waits_for_what_others_do() {
+    let env = env();
+    let now = Mutex::new("UPDATE_IN_PROGRESS");
+    let replay = Replay::start(move |action, before| {
+        let mut now = now.lock().unwrap();
+        match action {
+            "DescribeStacks" => Some(stack(&now)),
+            "DescribeStackEvents" if before < 2 => Some(events(&[])),
+            "DescribeStackEvents" if *now == "DELETE_COMPLETE" => Some(events(&[
+                event(1, "photos-dev", STACK, "UPDATE_COMPLETE", ""),
+                event(2, "photos-dev", STACK, "DELETE_COMPLETE", ""),
+            ])),
+            "DescribeStackEvents" => {
+                *now = "UPDATE_COMPLETE";
+                Some(events(&[event(1, "photos-dev", STACK, "UPDATE_COMPLETE", "")]))
+            }
+            // While an update is in progress AWS refuses it.
+            "DeleteStack" if *now != "UPDATE_COMPLETE" => Some(refusal(400, "ValidationError", "in progress")),
+            "DeleteStack" => {
+                *now = "DELETE_COMPLETE";
+                None
+            }
+            _ => None,
+        }
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(&["teardown", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("waiting for the update that is under way"), "{}", ran.stderr);
+    assert_eq!(replay.asked("DeleteStack"), 1);
+}
+
+#[tokio::test]
 async fn somebody_elses_operation_is_awaited_and_never_trampled_on() {
     let env = env();
     let replay = Replay::start(|action, before| match (action, before) {

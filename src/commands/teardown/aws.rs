@@ -8,7 +8,6 @@ use super::Arguments;
 use crate::{
     aws::{
         Session, cause,
-        changes::Changes,
         data::{self, Data, Weight},
         operation::{self, Operation},
         stack::{self, Doing, Stack, State},
@@ -16,7 +15,7 @@ use crate::{
     cloudformation::TAG_EXPIRES,
     commands::{
         Context,
-        aws::{aws_error, command, left, missing, session, stack_name, time_to_leave},
+        aws::{await_others, aws_error, command, everything, find, left, missing, session, stack_name, time_to_leave},
         signals,
     },
     error::{Error, Kind},
@@ -56,9 +55,16 @@ impl fmt::Display for TornDown {
 /// Runs `teardown`.
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Error> {
     let session = session(context).await?;
-    let name = stack_name(context)?;
-    let found = stack::find(&session, &name).await.map_err(|error| aws_error(&error))?;
-    let torn = Teardown { context, arguments, session, name };
+    let mut found = find(context, &session).await?;
+    // Nothing is asked, and no data goes, before somebody else's operation is over. A deletion is joined.
+    while let Some((stack, State::Busy(doing))) = found.as_ref().map(|stack| (stack, stack.state)) {
+        if doing == Doing::Delete {
+            break;
+        }
+        await_others(context, &session, stack, doing).await?;
+        found = find(context, &session).await?;
+    }
+    let torn = Teardown { context, arguments, session, name: stack_name(context)? };
     let done = match found {
         Some(stack) => torn.stack(&stack).await?,
         None => torn.what_is_left().await?,
@@ -82,7 +88,7 @@ impl Teardown<'_> {
         let weight = data::weigh(&self.session, &data).await;
         let short_lived = stack.tags.contains_key(TAG_EXPIRES);
         self.say_beforehand(&data, &weight, resources.len(), short_lived);
-        self.agreed(stack)?;
+        self.agreed(stack).await?;
         if stack.protected {
             operation::protect(&self.session, &stack.arn, false).await.map_err(wrong)?;
         }
@@ -124,7 +130,7 @@ impl Teardown<'_> {
     }
 
     /// A short-lived environment is torn down by pipelines, without a question; its data is asked for all the same.
-    fn agreed(&self, stack: &Stack) -> Result<(), Error> {
+    async fn agreed(&self, stack: &Stack) -> Result<(), Error> {
         let env = &self.context.common.env;
         let question = if self.arguments.delete_data {
             format!("This removes every photo, record and task of `{env}` on AWS.")
@@ -135,13 +141,13 @@ impl Teardown<'_> {
         } else {
             return Ok(());
         };
-        self.context.ui.confirm(self.context.common.yes, &question)
+        self.context.ui.confirm(self.context.common.yes, &question).await
     }
 
     /// Deletes the stack, once more where something was in the way the first time.
     async fn delete(&self, stack: &Stack) -> Result<(), Error> {
         let progress = self.context.ui.progress();
-        let changes = self.changes(stack).await;
+        let changes = everything(&self.session, stack).await;
         let mut tries = 0;
         loop {
             let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
@@ -182,12 +188,6 @@ impl Teardown<'_> {
         Error::new(Kind::Failed, message).hint(format!("put it right, and go on: {again}"))
     }
 
-    /// In people's words, as far as the deployed template can be read.
-    async fn changes(&self, stack: &Stack) -> Changes {
-        let template = stack::template(&self.session, &stack.arn).await.unwrap_or_default();
-        Changes::deletion(&serde_json::from_str(&template).unwrap_or_default())
-    }
-
     /// The stack is gone already: an earlier teardown was cut off, or kept the data.
     async fn what_is_left(&self) -> Result<TornDown, Error> {
         let left = data::left_by(&self.session, &self.name).await.map_err(|error| aws_error(&error))?;
@@ -197,7 +197,7 @@ impl Teardown<'_> {
         if self.arguments.delete_data {
             let env = &self.context.common.env;
             let question = format!("The stack of `{env}` is gone. This removes the photos and records that it left.");
-            self.context.ui.confirm(self.context.common.yes, &question)?;
+            self.context.ui.confirm(self.context.common.yes, &question).await?;
         }
         self.finish(&data, false, false).await
     }

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     let place = context.existing_place()?;
     if arguments.delete_data {
         let question = format!("This removes every photo, record and task of `{}`.", context.common.env);
-        context.ui.confirm(context.common.yes, &question)?;
+        context.ui.confirm(context.common.yes, &question).await?;
     }
     let held = lock(&place, "teardown")?;
     tokio::select! {

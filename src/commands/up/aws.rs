@@ -18,8 +18,8 @@ use crate::{
     blueprint::{Loaded, lower},
     bundle::Bundle,
     cloudformation::{
-        self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, Template,
-        stack_name, stack_tags, termination_protection,
+        self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, TAG_EXPIRES,
+        Template, stack_name, stack_tags, termination_protection,
     },
     commands::{
         Context,
@@ -32,6 +32,9 @@ use crate::{
 
 mod failure;
 mod settle;
+
+/// Longest that this machine's clock may differ from AWS's, and a first `up` take before AWS notes when it was.
+const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to be brought up, and where.
 struct Deployment<'a> {
@@ -94,7 +97,7 @@ impl Deployment<'_> {
         };
         let changes = set.changes(&Words { new: &self.template, old: self.deployed.as_ref() });
         self.show(&changes)?;
-        if let Err(error) = self.agreed(&changes) {
+        if let Err(error) = self.agreed(&changes).await {
             change_set::throw_away(&self.session, &set).await.map_err(|error| aws_error(&error))?;
             return Err(error);
         }
@@ -121,12 +124,18 @@ impl Deployment<'_> {
         .to_vec()
     }
 
-    /// Its time to live counts from when it was made, so that the same blueprint gives the same tags again.
+    /// Its time to live counts from when it was made, so that the same blueprint gives the same tags again. By this machine's clock
+    /// it was made a little earlier or later than by AWS's: a tag that is about right stays.
     fn expires(&self, stack: Option<&Stack>) -> Option<String> {
         let ttl = SignedDuration::from_secs(i64::try_from(self.topology.ttl_seconds?).ok()?);
         let made = stack.and_then(|stack| Timestamp::from_second(stack.created_at).ok()).unwrap_or_else(Timestamp::now);
         let made = Timestamp::from_second(made.as_second()).unwrap_or(made);
-        made.checked_add(ttl).ok().map(|expires| expires.to_string())
+        let expires = made.checked_add(ttl).ok()?;
+        let tag = stack.and_then(|stack| stack.tags.get(TAG_EXPIRES));
+        let is_right = |tag: &&String| {
+            tag.parse::<Timestamp>().is_ok_and(|told| told.duration_since(expires).abs() < CLOCKS_DIFFER_BY)
+        };
+        Some(tag.filter(is_right).cloned().unwrap_or_else(|| expires.to_string()))
     }
 
     /// Ships the bundle while CloudFormation compares the templates.
@@ -165,18 +174,12 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Asks before anything that is there goes.
-    fn agreed(&self, changes: &Changes) -> Result<(), Error> {
-        let going = changes.removals().count();
-        if going == 0 {
-            return Ok(());
+    /// Asks before anything that is there goes, may go, or loses what keeps it.
+    async fn agreed(&self, changes: &Changes) -> Result<(), Error> {
+        match changes.question() {
+            Some(question) => self.context.ui.confirm(self.context.common.yes, &question).await,
+            None => Ok(()),
         }
-        let lost: Vec<&str> =
-            changes.removals().filter(|change| change.loses_data()).map(|change| change.description.as_str()).collect();
-        let data = if lost.is_empty() { String::new() } else { format!(" DATA IS LOST with {}.", lost.join(" and ")) };
-        let plural = if going == 1 { "resource is" } else { "resources are" };
-        let question = format!("{going} {plural} deleted or replaced.{data}");
-        self.context.ui.confirm(self.context.common.yes, &question)
     }
 
     /// Has CloudFormation do it, and follows it to its end.
@@ -205,7 +208,7 @@ impl Deployment<'_> {
         self.context.ui.note(&format!("cancelling: {what} (again to leave at once)"));
         let what = if fresh { "the deletion of what was created" } else { "undoing the change" };
         tokio::select! {
-            ended = operation.ended() => match ended {
+            ended = undone(operation, fresh) => match ended {
                 Ok(Ended { state: State::Gone, .. }) => {
                     Error::new(Kind::Cancelled, "cancelled; what was created is deleted again")
                 }
@@ -278,5 +281,15 @@ impl Deployment<'_> {
                 .hint(format!("and what workers say: {}", command(self.context, "logs")))
                 .hint("end without waiting: --no-wait"),
         })
+    }
+}
+
+/// Waits until what was begun is undone. The creation may have ended in the moment before its stack was deleted: that is not the end.
+async fn undone(operation: &mut Operation<'_>, fresh: bool) -> Result<Ended, crate::aws::Error> {
+    loop {
+        let ended = operation.ended().await?;
+        if !fresh || matches!(ended.state, State::Gone | State::HalfDeleted) {
+            return Ok(ended);
+        }
     }
 }

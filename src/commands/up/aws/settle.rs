@@ -4,11 +4,14 @@
 use super::Deployment;
 use crate::{
     aws::{
-        changes::Changes,
         operation::{self, Ended, Operation},
-        stack::{self, Doing, Stack, State},
+        stack::{self, Stack, State},
     },
-    commands::{aws::aws_error, signals},
+    cloudformation::TAG_EXPIRES,
+    commands::{
+        aws::{await_others, aws_error, everything, owned},
+        signals,
+    },
     error::{Error, Kind},
 };
 
@@ -22,10 +25,11 @@ impl Deployment<'_> {
             let Some(stack) = stack::find(&self.session, name).await.map_err(|error| aws_error(&error))? else {
                 return Ok(None);
             };
+            let stack = owned(stack, &self.topology.site, &self.topology.environment)?;
             match stack.state {
                 State::Gone => return Ok(None),
                 State::Ready | State::HalfChanged | State::Shell => return Ok(Some(stack)),
-                State::Busy(doing) => self.await_others(&stack, doing).await?,
+                State::Busy(doing) => await_others(self.context, &self.session, &stack, doing).await?,
                 State::NeverMade => self.remove_shell(&stack).await?,
                 State::HalfDeleted => self.finish_deletion(&stack).await?,
                 State::Stuck => self.finish_rollback(&stack).await?,
@@ -33,27 +37,6 @@ impl Deployment<'_> {
         }
         Err(Error::new(Kind::Locked, format!("stack {name} is changed by somebody else again and again"))
             .hint("find out who, and run it again"))
-    }
-
-    /// Somebody else's operation is awaited, and never trampled on.
-    async fn await_others(&self, stack: &Stack, doing: Doing) -> Result<(), Error> {
-        self.context.ui.note(&format!("stack {}: waiting for the {} that is under way", stack.name, doing.word()));
-        let progress = self.context.ui.progress();
-        let changes = self.everything(stack).await;
-        let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
-            .await
-            .map_err(|error| aws_error(&error))?;
-        // It may have ended between the two looks.
-        let now = stack::find(&self.session, &stack.arn).await.map_err(|error| aws_error(&error))?;
-        if !matches!(now.map(|stack| stack.state), Some(State::Busy(_))) {
-            return Ok(());
-        }
-        tokio::select! {
-            ended = operation.ended() => ended.map(drop).map_err(|error| aws_error(&error)),
-            () = signals::interrupted() => {
-                Err(Error::new(Kind::Cancelled, "cancelled; somebody else's operation was left alone"))
-            }
-        }
     }
 
     /// A first creation that failed leaves a stack that can only be deleted.
@@ -68,10 +51,11 @@ impl Deployment<'_> {
     async fn finish_deletion(&self, stack: &Stack) -> Result<(), Error> {
         let Stack { name, status, reason, .. } = stack;
         let why = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let question = format!(
-            "Stack {name} is {status}{why}: a teardown did not end. It is finished first; bucket and database snapshot are kept."
-        );
-        self.context.ui.confirm(self.context.common.yes, &question)?;
+        let kept =
+            if stack.tags.contains_key(TAG_EXPIRES) { "the bucket is" } else { "bucket and database snapshot are" };
+        let question =
+            format!("Stack {name} is {status}{why}: a teardown did not end. It is finished first; {kept} kept.");
+        self.context.ui.confirm(self.context.common.yes, &question).await?;
         self.delete(stack).await
     }
 
@@ -81,7 +65,7 @@ impl Deployment<'_> {
             operation::protect(&self.session, &stack.arn, false).await.map_err(|error| aws_error(&error))?;
         }
         let progress = self.context.ui.progress();
-        let changes = self.everything(stack).await;
+        let changes = everything(&self.session, stack).await;
         let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
             .await
             .map_err(|error| aws_error(&error))?;
@@ -96,22 +80,16 @@ impl Deployment<'_> {
         let why = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let question =
             format!("Stack {name} is {status}{why}: a change could not be rolled back. Its rollback goes on first.");
-        self.context.ui.confirm(self.context.common.yes, &question)?;
+        self.context.ui.confirm(self.context.common.yes, &question).await?;
         let role = self.topology.iam.deployment_role.as_deref();
         let progress = self.context.ui.progress();
-        let changes = self.everything(stack).await;
+        let changes = everything(&self.session, stack).await;
         let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
             .await
             .map_err(|error| aws_error(&error))?;
         operation::continue_rollback(&self.session, &stack.arn, role).await.map_err(|error| aws_error(&error))?;
         let ended = self.to_the_end(&mut operation).await?;
         if ended.state == State::Ready { Ok(()) } else { Err(self.failed(&stack.arn, &ended, false).await) }
-    }
-
-    /// All that the stack has, in people's words, as far as the deployed template can be read.
-    async fn everything(&self, stack: &Stack) -> Changes {
-        let template = stack::template(&self.session, &stack.arn).await.unwrap_or_default();
-        Changes::deletion(&serde_json::from_str(&template).unwrap_or_default())
     }
 
     async fn to_the_end(&self, operation: &mut Operation<'_>) -> Result<Ended, Error> {

@@ -165,6 +165,24 @@ async fn every_kind_of_bad_input_has_its_end_and_the_worker_goes_on() {
     assert_eq!(queue.dead().await, 0, "what can never be done is not tried again");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_decodes_has_no_credential_and_is_told_how_to_get_memory() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let worker = Worker::all(&cloud, &database).await;
+    worker.client().accepted(photo("cat.png")).await;
+    let itself = Process::of(&worker);
+    assert!(itself.variables().iter().any(|name| name == "AWS_SECRET_ACCESS_KEY"));
+    let decoders = itself.children();
+    assert!(!decoders.is_empty());
+    for decoder in decoders {
+        // The C library cuts its settings up where they stand, so that each looks like a variable.
+        let variables = decoder.variables();
+        let (first, others) = variables.split_first().unwrap();
+        assert_eq!(first, "GLIBC_TUNABLES");
+        assert!(others.iter().all(|name| name.starts_with("glibc.malloc.")), "{others:?}");
+    }
+}
+
 /// Kills every decoding process that takes so much that it can only be at the large photo, until that has an end.
 async fn killing_what_is_large<T>(worker: &Worker, until: impl Future<Output = T>) -> (T, usize) {
     let killed = AtomicUsize::new(0);

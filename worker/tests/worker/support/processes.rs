@@ -35,6 +35,15 @@ impl Process {
         std::fs::read(format!("/proc/{}/cmdline", self.0)).unwrap_or_default()
     }
 
+    /// Names of the variables that it was started with.
+    pub(crate) fn variables(self) -> Vec<String> {
+        let environment = std::fs::read(format!("/proc/{}/environ", self.0)).unwrap_or_default();
+        let variables = environment.split(|byte| *byte == 0).filter(|variable| !variable.is_empty());
+        variables
+            .map(|variable| String::from_utf8_lossy(variable).split('=').next().unwrap_or_default().into())
+            .collect()
+    }
+
     /// Memory that it has now, in KiB; none once it is gone.
     pub(crate) fn resident(self) -> u64 {
         self.status("VmRSS:")

@@ -71,7 +71,8 @@ async fn make(session: &Session, name: &str) -> Result<bool, Error> {
 
 /// Tells whether the bucket is there with all its settings.
 async fn is_marked(session: &Session, name: &str) -> Result<bool, Error> {
-    let found = session.buckets().get_bucket_tagging().bucket(name).send().await;
+    let found =
+        session.buckets().get_bucket_tagging().bucket(name).expected_bucket_owner(session.account()).send().await;
     match found {
         Ok(found) => Ok(found.tag_set.iter().any(|tag| tag.key == MARK)),
         Err(error) if matches!(error.code(), Some("NoSuchBucket" | "NoSuchTagSet")) => Ok(false),
@@ -85,7 +86,15 @@ const MARK: &str = "decouple:artifacts";
 async fn mark(session: &Session, name: &str) -> Result<(), Error> {
     let tagging = Tagging::builder().tag_set(tag(MARK, "1")).build().expect("a tag set was given");
     let call = Call::new("s3", "PutBucketTagging", name);
-    session.buckets().put_bucket_tagging().bucket(name).tagging(tagging).send().await.map_err(call.failed())?;
+    session
+        .buckets()
+        .put_bucket_tagging()
+        .bucket(name)
+        .expected_bucket_owner(session.account())
+        .tagging(tagging)
+        .send()
+        .await
+        .map_err(call.failed())?;
     Ok(())
 }
 
@@ -105,6 +114,7 @@ async fn protect(session: &Session, name: &str) -> Result<(), Error> {
     let call = Call::new("s3", "PutBucketPublicAccessBlock", name);
     s3.put_public_access_block()
         .bucket(name)
+        .expected_bucket_owner(session.account())
         .public_access_block_configuration(closed)
         .send()
         .await
@@ -119,6 +129,7 @@ async fn protect(session: &Session, name: &str) -> Result<(), Error> {
     let call = Call::new("s3", "PutEncryptionConfiguration", name);
     s3.put_bucket_encryption()
         .bucket(name)
+        .expected_bucket_owner(session.account())
         .server_side_encryption_configuration(encryption)
         .send()
         .await
@@ -126,11 +137,23 @@ async fn protect(session: &Session, name: &str) -> Result<(), Error> {
 
     let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     let call = Call::new("s3", "PutBucketVersioning", name);
-    s3.put_bucket_versioning().bucket(name).versioning_configuration(versions).send().await.map_err(call.failed())?;
+    s3.put_bucket_versioning()
+        .bucket(name)
+        .expected_bucket_owner(session.account())
+        .versioning_configuration(versions)
+        .send()
+        .await
+        .map_err(call.failed())?;
 
     let call = Call::new("s3", "PutBucketPolicy", name);
     let policy = tls_only(session.partition(), name);
-    s3.put_bucket_policy().bucket(name).policy(policy).send().await.map_err(call.failed())?;
+    s3.put_bucket_policy()
+        .bucket(name)
+        .expected_bucket_owner(session.account())
+        .policy(policy)
+        .send()
+        .await
+        .map_err(call.failed())?;
     Ok(())
 }
 
@@ -175,6 +198,7 @@ async fn expire(session: &Session, name: &str) -> Result<(), Error> {
         .buckets()
         .put_bucket_lifecycle_configuration()
         .bucket(name)
+        .expected_bucket_owner(session.account())
         .lifecycle_configuration(lifecycle)
         .send()
         .await
@@ -186,12 +210,18 @@ async fn expire(session: &Session, name: &str) -> Result<(), Error> {
 pub async fn ship(session: &Session, bucket: &str, bundle: &Bundle) -> Result<bool, Error> {
     let key = bundle.key();
     let s3 = session.buckets();
-    let found = s3.head_object().bucket(bucket).key(&key).send().await;
+    let found = s3.head_object().bucket(bucket).expected_bucket_owner(session.account()).key(&key).send().await;
     match found {
         Ok(found) if u64::try_from(found.content_length.unwrap_or(-1)) == Ok(bundle.bytes) => {
             // A stack uses it again.
             let call = Call::new("s3", "DeleteObjectTagging", &key);
-            s3.delete_object_tagging().bucket(bucket).key(&key).send().await.map_err(call.failed())?;
+            s3.delete_object_tagging()
+                .bucket(bucket)
+                .expected_bucket_owner(session.account())
+                .key(&key)
+                .send()
+                .await
+                .map_err(call.failed())?;
             return Ok(false);
         }
         Ok(_) => {}
@@ -200,7 +230,14 @@ pub async fn ship(session: &Session, bucket: &str, bundle: &Bundle) -> Result<bo
     }
     let body = body(&bundle.path).await?;
     let call = Call::new("s3", "PutObject", &key);
-    s3.put_object().bucket(bucket).key(&key).body(body).send().await.map_err(call.failed())?;
+    s3.put_object()
+        .bucket(bucket)
+        .expected_bucket_owner(session.account())
+        .key(&key)
+        .body(body)
+        .send()
+        .await
+        .map_err(call.failed())?;
     Ok(true)
 }
 
@@ -219,6 +256,7 @@ pub async fn put_template(session: &Session, bucket: &str, stack: &str, template
         .buckets()
         .put_object()
         .bucket(bucket)
+        .expected_bucket_owner(session.account())
         .key(&key)
         .content_type("application/json")
         .body(ByteStream::from(template.as_bytes().to_vec()))
@@ -232,7 +270,13 @@ pub async fn put_template(session: &Session, bucket: &str, stack: &str, template
 /// again, hence not at once.
 pub async fn retire(session: &Session, bucket: &str, used: &[String]) -> Result<usize, Error> {
     let s3 = session.buckets();
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix("bundles/").into_paginator().send();
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .expected_bucket_owner(session.account())
+        .prefix("bundles/")
+        .into_paginator()
+        .send();
     let mut retired = 0;
     while let Some(page) = pages.next().await {
         let page = page.map_err(Call::new("s3", "ListBucket", bucket).failed())?;
@@ -242,7 +286,14 @@ pub async fn retire(session: &Session, bucket: &str, used: &[String]) -> Result<
             }
             let tagging = Tagging::builder().tag_set(tag(RETIRED, "true")).build().expect("a tag set was given");
             let call = Call::new("s3", "PutObjectTagging", &key);
-            s3.put_object_tagging().bucket(bucket).key(&key).tagging(tagging).send().await.map_err(call.failed())?;
+            s3.put_object_tagging()
+                .bucket(bucket)
+                .expected_bucket_owner(session.account())
+                .key(&key)
+                .tagging(tagging)
+                .send()
+                .await
+                .map_err(call.failed())?;
             retired += 1;
         }
     }

@@ -3,7 +3,6 @@
 use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_s3::{
     operation::{head_bucket::HeadBucketError, list_object_versions::ListObjectVersionsOutput},
-    primitives::DateTime,
     types::{Delete, ObjectIdentifier},
 };
 
@@ -12,7 +11,7 @@ use super::{
     error::Call,
     events::{self, StackEvent},
     pace::Pace,
-    stack::StackResource,
+    stack::{self, Stack, StackResource},
 };
 use crate::cloudformation::{BUCKET, CATALOG};
 
@@ -74,22 +73,27 @@ impl Data {
     }
 }
 
-/// Finds what an environment whose stack is gone has left: what the newest deleted stack of its name did not delete.
-pub async fn left_by(session: &Session, name: &str) -> Result<Option<Data>, Error> {
+/// Finds what the deleted stacks of an environment have left, in no order. Stacks of its name are its own by their tags.
+pub async fn left_by(session: &Session, name: &str, tags: &[(&str, &str)]) -> Result<Vec<Data>, Error> {
     let request = session.stacks().list_stacks().stack_status_filter(StackStatus::DeleteComplete);
     let mut pages = request.into_paginator().items().send();
-    let mut newest = None;
+    let mut left = Vec::new();
     while let Some(found) = pages.next().await {
         let found = found.map_err(Call::new("cloudformation", "ListStacks", name).failed())?;
-        if found.stack_name() == Some(name) {
-            let deleted_at = found.deletion_time().or(found.creation_time()).map_or(0, DateTime::secs);
-            if newest.as_ref().is_none_or(|(at, _)| deleted_at > *at) {
-                newest = Some((deleted_at, found.stack_id().unwrap_or_default().to_owned()));
-            }
+        if found.stack_name() != Some(name) {
+            continue;
+        }
+        let arn = found.stack_id().unwrap_or_default();
+        let is_own = |stack: &Stack| tags.iter().all(|(tag, value)| stack.tags.get(*tag).is_some_and(|is| is == value));
+        if stack::find(session, arn).await?.as_ref().is_some_and(is_own) {
+            left.extend(left_by_stack(session, arn).await?);
         }
     }
-    let Some((_, arn)) = newest else { return Ok(None) };
-    let data = Data::told_of(&events::all(session, &arn).await?);
+    Ok(left)
+}
+
+async fn left_by_stack(session: &Session, arn: &str) -> Result<Option<Data>, Error> {
+    let data = Data::told_of(&events::all(session, arn).await?);
     let bucket = match data.bucket {
         Some(bucket) if exists(session, &bucket).await? => Some(bucket),
         _ => None,
@@ -98,7 +102,8 @@ pub async fn left_by(session: &Session, name: &str) -> Result<Option<Data>, Erro
         Some(database) if !snapshots(session, &database).await?.is_empty() => Some(database),
         _ => None,
     };
-    Ok(Some(Data { bucket, database }))
+    let data = Data { bucket, database };
+    Ok((data != Data::default()).then_some(data))
 }
 
 async fn exists(session: &Session, bucket: &str) -> Result<bool, Error> {

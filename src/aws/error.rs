@@ -71,6 +71,14 @@ impl Error {
         matches!(self, Self::Throttled { .. } | Self::Unreachable { .. })
     }
 
+    /// Tells whether somebody else works on the same stack.
+    pub fn is_contention(&self) -> bool {
+        const CODES: &[&str] =
+            &["AlreadyExistsException", "ChangeSetNotFound", "InvalidChangeSetStatus", "OperationInProgressException"];
+        matches!(self, Self::Refused { code, message, .. }
+            if CODES.contains(&code.as_str()) || message.contains("_IN_PROGRESS state"))
+    }
+
     /// Tells whether AWS answered with this code.
     pub fn has_code(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)

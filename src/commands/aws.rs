@@ -35,7 +35,7 @@ pub(super) fn command(context: &Context, verb: &str) -> String {
 }
 
 /// Returns the site's name: the blueprint's, or without one the built-in ones'.
-fn site_name(context: &Context) -> Result<String, Error> {
+pub(super) fn site_name(context: &Context) -> Result<String, Error> {
     context.glance()?.name.map_or_else(built_in_name, Ok)
 }
 
@@ -130,6 +130,8 @@ pub(super) fn aws_error(error: &aws::Error) -> Error {
         aws::Error::Throttled { .. } => {
             Error::new(Kind::Failed, error.to_string()).hint("run it again: what was begun goes on")
         }
+        error if error.is_contention() => Error::new(Kind::Locked, chain(error))
+            .hint("another run works on the environment; run it again, and it waits for that one"),
         _ => Error::new(Kind::Failed, chain(error)),
     }
 }

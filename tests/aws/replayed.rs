@@ -200,6 +200,32 @@ async fn nothing_is_done_to_a_stack_of_somebody_else() {
 }
 
 #[tokio::test]
+async fn what_every_former_stack_of_the_environment_left_is_told() {
+    let env = env();
+    let replay = Replay::start(|action, before| match (action, before) {
+        // By its name there is none; by their ARNs there are two.
+        ("DescribeStacks", 1..) => Some(stack("DELETE_COMPLETE")),
+        ("ListStacks", _) => {
+            let deleted = format!(
+                "<member><StackName>photos-dev</StackName><StackId>{ARN}</StackId><StackStatus>DELETE_COMPLETE</StackStatus>\
+                 <CreationTime>2026-11-26T00:00:00Z</CreationTime></member>"
+            );
+            Some(result(action, &format!("<StackSummaries>{deleted}{deleted}</StackSummaries>")))
+        }
+        ("DescribeStackEvents", generation) => {
+            let bucket = event(1, "Bucket", "AWS::S3::Bucket", "DELETE_SKIPPED", "");
+            let name = format!("<PhysicalResourceId>photos-{generation}</PhysicalResourceId>");
+            Some(events(&[bucket.replace("<PhysicalResourceId></PhysicalResourceId>", &name)]))
+        }
+        _ if action.starts_with("HEAD ") => Some((200, String::new())),
+        _ => None,
+    })
+    .await;
+    let left = Account::new(&env, &replay.url).ok(&["teardown", "--output", "json"]).await.json();
+    assert_eq!(left["kept"], serde_json::json!(["bucket photos-0", "bucket photos-1"]));
+}
+
+#[tokio::test]
 async fn a_teardown_waits_for_what_others_do() {
     let env = env();
     let now = Mutex::new("UPDATE_IN_PROGRESS");

@@ -12,10 +12,13 @@ use crate::{
         operation::{self, Operation},
         stack::{self, Doing, Stack, State},
     },
-    cloudformation::TAG_EXPIRES,
+    cloudformation::{TAG_ENVIRONMENT, TAG_EXPIRES, TAG_SITE},
     commands::{
         Context,
-        aws::{await_others, aws_error, command, everything, find, left, missing, session, stack_name, time_to_leave},
+        aws::{
+            await_others, aws_error, command, everything, find, left, missing, session, site_name, stack_name,
+            time_to_leave,
+        },
         signals,
     },
     error::{Error, Kind},
@@ -98,7 +101,7 @@ impl Teardown<'_> {
             data::empty(&self.session, bucket).await.map_err(wrong)?;
         }
         self.delete(stack).await?;
-        self.finish(&data, true, short_lived).await
+        self.finish(&[data], true, short_lived).await
     }
 
     fn data_to_delete<'d>(&self, data: &'d Data) -> Option<&'d str> {
@@ -190,20 +193,21 @@ impl Teardown<'_> {
 
     /// The stack is gone already: an earlier teardown was cut off, or kept the data.
     async fn what_is_left(&self) -> Result<TornDown, Error> {
-        let left = data::left_by(&self.session, &self.name).await.map_err(|error| aws_error(&error))?;
-        let Some(data) = left.filter(|data| *data != Data::default()) else {
+        let (site, env) = (site_name(self.context)?, &self.context.common.env);
+        let tags = [(TAG_SITE, site.as_str()), (TAG_ENVIRONMENT, env.as_str())];
+        let left = data::left_by(&self.session, &self.name, &tags).await.map_err(|error| aws_error(&error))?;
+        if left.is_empty() {
             return Err(missing(self.context, &self.session, &self.name));
-        };
+        }
         if self.arguments.delete_data {
-            let env = &self.context.common.env;
             let question = format!("The stack of `{env}` is gone. This removes the photos and records that it left.");
             self.context.ui.confirm(self.context.common.yes, &question).await?;
         }
-        self.finish(&data, false, false).await
+        self.finish(&left, false, false).await
     }
 
     /// Removes the data, or says where it is.
-    async fn finish(&self, data: &Data, deleted: bool, short_lived: bool) -> Result<TornDown, Error> {
+    async fn finish(&self, data: &[Data], deleted: bool, short_lived: bool) -> Result<TornDown, Error> {
         let wrong = |error| aws_error(&error);
         let mut done = TornDown {
             result: "teardown",
@@ -213,19 +217,21 @@ impl Teardown<'_> {
             kept: Vec::new(),
             removed: Vec::new(),
         };
-        if !self.arguments.delete_data {
-            done.kept.extend(data.bucket.as_ref().map(|bucket| format!("bucket {bucket}")));
-            let snapshot = data.database.as_ref().filter(|_| !short_lived);
-            done.kept.extend(snapshot.map(|database| format!("the last snapshot of database {database}")));
-            return Ok(done);
-        }
-        if let Some(bucket) = &data.bucket {
-            data::delete_bucket(&self.session, bucket).await.map_err(wrong)?;
-            done.removed.push(format!("bucket {bucket}"));
-        }
-        if let Some(database) = &data.database {
-            let snapshots = data::delete_snapshots(&self.session, database).await.map_err(wrong)?;
-            done.removed.extend(snapshots.into_iter().map(|snapshot| format!("snapshot {snapshot}")));
+        for Data { bucket, database } in data {
+            if !self.arguments.delete_data {
+                done.kept.extend(bucket.as_ref().map(|bucket| format!("bucket {bucket}")));
+                let snapshot = database.as_ref().filter(|_| !short_lived);
+                done.kept.extend(snapshot.map(|database| format!("the last snapshot of database {database}")));
+                continue;
+            }
+            if let Some(bucket) = bucket {
+                data::delete_bucket(&self.session, bucket).await.map_err(wrong)?;
+                done.removed.push(format!("bucket {bucket}"));
+            }
+            if let Some(database) = database {
+                let snapshots = data::delete_snapshots(&self.session, database).await.map_err(wrong)?;
+                done.removed.extend(snapshots.into_iter().map(|snapshot| format!("snapshot {snapshot}")));
+            }
         }
         Ok(done)
     }

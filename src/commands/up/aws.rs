@@ -211,6 +211,7 @@ impl Deployment<'_> {
             ended = undone(operation, fresh) => match ended {
                 Ok(Ended { state: State::Gone, .. }) => {
                     Error::new(Kind::Cancelled, "cancelled; what was created is deleted again")
+                        .hint(format!("see whether an empty bucket or a snapshot stays: {}", command(self.context, "teardown")))
                 }
                 Ok(ended) if ended.is_success() => {
                     Error::new(Kind::Cancelled, "cancelled too late: the change was complete already")

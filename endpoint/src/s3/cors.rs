@@ -69,13 +69,10 @@ impl Asking {
             let reason = "Insufficient information. Origin request header needed.";
             return if is_preflight { Err(Failure::BadRequest(reason.into())) } else { Ok(None) };
         };
+        // The service takes what a preflight asks for from any request.
         let asked = text(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let method = if is_preflight { asked.unwrap_or_default() } else { request.method().as_str() };
-        if is_preflight && !METHODS.contains(&method) {
-            let shown = asked.unwrap_or("null");
-            return Err(Failure::BadRequest(format!("Invalid Access-Control-Request-Method: {shown}")));
-        }
-        let headers = text(header::ACCESS_CONTROL_REQUEST_HEADERS).filter(|_| is_preflight).unwrap_or_default();
+        let method = asked.unwrap_or(request.method().as_str());
+        let headers = text(header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
         let path = request.uri().path().trim_start_matches('/');
         let (bucket, key) = match text(header::HOST).and_then(host::bucket) {
             Some(bucket) => (bucket, path),
@@ -100,23 +97,27 @@ impl Asking {
     pub(super) async fn allowed(&self, store: &Store) -> Result<HeaderMap, Failure> {
         let bucket = self.bucket.clone();
         let rules = store.read(move |connection| configuration(connection, &bucket)).await?;
-        let refused = |reason| {
+        let refused = |reason, resource| {
             if !self.is_preflight {
                 return Ok(HeaderMap::new());
             }
-            let resource = if self.is_object { "OBJECT" } else { "BUCKET" };
             Err(Failure::AccessForbidden { reason, method: self.method.clone(), resource })
         };
         let configuration = match rules {
             Ok(configuration) => configuration,
-            Err(reason) => return refused(reason),
+            Err(reason) => return refused(reason, "BUCKET"),
         };
+        if self.is_preflight && !METHODS.contains(&self.method.as_str()) {
+            let shown = if self.method == Method::OPTIONS.as_str() { "null" } else { &self.method };
+            return Err(Failure::BadRequest(format!("Invalid Access-Control-Request-Method: {shown}")));
+        }
         match configuration.cors_rules.iter().find(|rule| self.matches(rule)) {
             Some(rule) => Ok(self.headers(rule)),
             None => refused(
                 "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request \
                  method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the \
                  resource's CORS spec.",
+                if self.is_object { "OBJECT" } else { "BUCKET" },
             ),
         }
     }
@@ -214,8 +215,8 @@ mod tests {
         assert!(Asking::of(&plain).unwrap().is_none());
         let bare = Request::options("/bucket").body(Body::empty()).unwrap();
         assert!(matches!(Asking::of(&bare), Err(Failure::BadRequest(_))));
-        let odd = Request::options("/b").header("origin", "http://x").header("access-control-request-method", "PATCH");
-        assert!(matches!(Asking::of(&odd.body(Body::empty()).unwrap()), Err(Failure::BadRequest(_))));
+        let page = Request::get("/b/k").header("origin", "http://x").header("access-control-request-method", "PUT");
+        assert_eq!(Asking::of(&page.body(Body::empty()).unwrap()).unwrap().unwrap().method, "PUT");
     }
 
     #[test]

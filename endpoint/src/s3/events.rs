@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use s3s::dto::{EventList, NotificationConfiguration, NotificationConfigurationFilter};
+use s3s::dto::{EventList, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -225,6 +225,13 @@ impl Target<'_> {
             let name = rule.name.as_ref().map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
             (name, rule.value.as_deref().unwrap_or_default())
         })
+    }
+
+    /// The name of a rule as its client wrote it.
+    pub(super) fn name_as_given(&self, name: &str) -> &str {
+        let rules = self.filter.and_then(|filter| filter.key.as_ref()).and_then(|key| key.filter_rules.as_ref());
+        let names = rules.into_iter().flatten().filter_map(|rule| rule.name.as_ref());
+        names.map(FilterRuleName::as_str).find(|given| given.eq_ignore_ascii_case(name)).unwrap_or_default()
     }
 
     fn wants(&self, event: &Event<'_>) -> bool {

@@ -39,7 +39,10 @@ impl Buckets {
             name: Some(input.bucket),
             prefix: Some(encode.text(input.prefix.unwrap_or_default())),
             delimiter: present(input.delimiter).map(|delimiter| encode.text(delimiter)),
-            start_after: present(input.start_after).map(|after| encode.text(after)),
+            // What a token says comes before it.
+            start_after: present(input.start_after)
+                .filter(|_| input.continuation_token.is_none())
+                .map(|after| encode.text(after)),
             encoding_type: input.encoding_type,
             max_keys: Some(max),
             key_count: i32::try_from(count).ok(),

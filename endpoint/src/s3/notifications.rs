@@ -108,7 +108,7 @@ fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
 }
 
 fn check_target(target: &Target<'_>) -> Result<(), Failure> {
-    let (service, field) = if target.is_topic { ("sns", "TopicArn") } else { ("sqs", "Queue") };
+    let (service, field) = if target.is_topic { ("sns", "Topic") } else { ("sqs", "Queue") };
     let mut parts = target.arn.splitn(6, ':');
     if parts.next() != Some("arn") || parts.nth(1) != Some(service) || parts.nth(2).is_none_or(str::is_empty) {
         return Err(Failure::argument(field, target.arn, "The ARN could not be parsed"));
@@ -124,7 +124,7 @@ fn check_target(target: &Target<'_>) -> Result<(), Failure> {
     for (name, _) in target.rules() {
         if !matches!(name.as_str(), "prefix" | "suffix") {
             let reason = "filter rule name must be either prefix or suffix";
-            return Err(Failure::argument("FilterRule.Name", name, reason));
+            return Err(Failure::argument("FilterRule.Name", target.name_as_given(&name), reason));
         }
         if !seen.insert(name.clone()) {
             let reason = format!("Cannot specify more than one {name} rule in a filter.");

@@ -1,6 +1,6 @@
 //! Which uploads are not complete, and which parts they have.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -83,6 +83,8 @@ impl Buckets {
         let Page { uploads, prefixes, last, more } =
             self.store.read(move |connection| page(connection, &query)).await?;
         let (next_key, next_id) = last.map_or((None, None), |(key, id)| (Some(encode.text(key)), id));
+        // Of a page that is the last, and has prefixes alone, the service does not say where it ends.
+        let next_key = next_key.filter(|_| more || !uploads.is_empty());
         let marker = input.upload_id_marker.filter(|_| input.key_marker.is_some());
         let owner = self.owner();
         let output = ListMultipartUploadsOutput {
@@ -132,9 +134,21 @@ fn check_marker(marker: &str) -> Result<(), Failure> {
     Err(Failure::argument("upload-id-marker", marker, "Invalid uploadId marker"))
 }
 
+/// An upload that is there belongs to the key that it is named with. One that is gone may have been the last of a page.
+fn check_marker_of(connection: &Connection, query: &Query) -> Result<(), Failure> {
+    let Some(id) = query.after_id.as_deref() else { return Ok(()) };
+    let sql = "SELECT key FROM upload WHERE id = ?1";
+    let key: Option<Vec<u8>> = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    if key.is_none_or(|key| key == query.after.as_bytes()) {
+        return Ok(());
+    }
+    Err(Failure::argument("upload-id-marker", id, "Invalid uploadId marker"))
+}
+
 /// Uploads by key, and of a key by age, which their ids begin with.
 fn page(connection: &Connection, query: &Query) -> Result<Page, Failure> {
     let bucket = existing_bucket(connection, &query.bucket)?;
+    check_marker_of(connection, query)?;
     // No id comes after this.
     let id = query.after_id.as_deref().unwrap_or("~");
     let sql = format!(

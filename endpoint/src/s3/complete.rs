@@ -15,6 +15,7 @@ use super::{
     Buckets,
     checksums::{self, Algorithm, Checksum, Kind, given_checksums, set_checksum},
     conditions::WriteConditions,
+    encoding::encoded,
     encryption::set_encryption,
     error::Failure,
     events::{Change, Event},
@@ -55,7 +56,7 @@ impl Buckets {
             size: request.input.mpu_object_size,
         };
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let location = format!("http://{host}/{}/{}", request.input.bucket, request.input.key);
+        let location = format!("http://{host}/{}/{}", request.input.bucket, encoded(&request.input.key));
         let input = request.input;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let conditions = WriteConditions { if_match: input.if_match, if_none_match: input.if_none_match };

@@ -1,5 +1,6 @@
 //! Names in answers, as the client asked for them.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use s3s::dto::{
     ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, Object, ObjectStorageClass, ObjectVersion,
     ObjectVersionStorageClass, Owner,
@@ -85,6 +86,38 @@ impl Encoder {
     }
 }
 
+/// A key as the path of a URL has it.
+pub(super) fn encoded(key: &str) -> String {
+    let parts = key.split('/').map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>());
+    parts.collect::<Vec<_>>().join("/").replace('+', "%20")
+}
+
+/// Metadata beyond ASCII as the service writes it into a header: by letter where most of it is ASCII. The crate knows the other
+/// way alone, of which this makes the one; nothing where it stays as it is.
+pub(super) fn quoted(header: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    for word in header.split(' ') {
+        bytes.extend(BASE64_STANDARD.decode(word.strip_prefix("=?UTF-8?B?")?.strip_suffix("?=")?).ok()?);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let ascii = text.chars().filter(char::is_ascii).count();
+    // What is printable was written that way by whoever sent it.
+    if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) || 2 * ascii <= text.chars().count() {
+        return None;
+    }
+    let mut quoted = String::from("=?UTF-8?Q?");
+    for byte in text.bytes() {
+        match byte {
+            b' ' => quoted.push('_'),
+            b'=' | b'_' | b'?' => quoted.extend(["=", &hex::encode_upper([byte])]),
+            byte if byte.is_ascii_graphic() => quoted.push(char::from(byte)),
+            byte => quoted.extend(["=", &hex::encode_upper([byte])]),
+        }
+    }
+    quoted.push_str("?=");
+    Some(quoted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +127,10 @@ mod tests {
         let encoder = Encoder::new(Some(&EncodingType::from_static(EncodingType::URL))).unwrap();
         assert_eq!(encoder.text("a b/é+".into()), "a+b/%C3%A9%2B");
         assert_eq!(Encoder::new(None).unwrap().text("a b".into()), "a b");
+        let header = |text: &str| format!("=?UTF-8?B?{}?=", BASE64_STANDARD.encode(text));
+        assert_eq!(quoted(&header("a b=é")).as_deref(), Some("=?UTF-8?Q?a_b=3D=C3=A9?="));
+        assert_eq!((quoted(&header("aéé")), quoted(&header("abc"))), (None, None));
+        assert_eq!(encoded("a b/é+"), "a%20b/%C3%A9%2B");
         assert!(Encoder::new(Some(&EncodingType::from_static("utf-7"))).is_err());
     }
 }

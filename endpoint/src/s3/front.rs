@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use s3s::{Body, S3Error};
 
 use super::{
-    document,
+    document, encoding,
     error::{Failure, message_of},
     events::{host_id, request_id},
     host::bucket_alone,
@@ -22,6 +22,7 @@ pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-dele
 const EXPECTED_OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
 const EXPECTED_SOURCE_OWNER: HeaderName = HeaderName::from_static("x-amz-source-expected-bucket-owner");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const METADATA: &str = "x-amz-meta-";
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// Settings of buckets that are answered with 204 when they are set.
@@ -74,6 +75,12 @@ impl Asked {
     /// Completes an answer as AWS writes it.
     pub(super) async fn finish(&self, mut response: Response<Body>) -> Response<Body> {
         let (request, host) = (request_id(), host_id());
+        for (name, value) in response.headers_mut() {
+            let text = value.to_str().ok().filter(|_| name.as_str().starts_with(METADATA));
+            if let Some(quoted) = text.and_then(encoding::quoted).and_then(|text| HeaderValue::try_from(text).ok()) {
+                *value = quoted;
+            }
+        }
         let (first, details) = (response.headers_mut().remove(FIRST), response.headers_mut().remove(DETAILS));
         // The crate leaves the status of most answers as it is.
         if let Some(status) = response.extensions_mut().remove::<StatusCode>() {

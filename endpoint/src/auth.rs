@@ -231,7 +231,8 @@ fn canonical_request(request: &Parts, body: &[u8], signature: &Signature<'_>) ->
     canonical
 }
 
-fn canonical_query(query: &str) -> String {
+/// The parameters as they are signed: encoded, sorted, without the signature.
+pub(crate) fn canonical_query(query: &str) -> String {
     let mut pairs: Vec<String> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name != "X-Amz-Signature")
         .map(|(name, value)| format!("{}={}", encode(&name, false), encode(&value, false)))

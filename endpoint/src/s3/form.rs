@@ -27,6 +27,7 @@ use super::{
     front::element,
     grants::Asked,
     settings::from_xml,
+    signature::mismatch,
     write::Incoming,
 };
 
@@ -154,16 +155,17 @@ impl Form {
         check_access_key(access_key, credentials)?;
         let expected = auth::sign(&credentials.secret_access_key, scope, policy.as_bytes());
         let same = auth::equal(expected.as_bytes(), signature.as_bytes());
-        if same { Ok(()) } else { Err(Failure::SignatureDoesNotMatch) }
+        if same { Ok(()) } else { Err(mismatch(access_key, policy, signature)) }
     }
 
     /// The second version of signatures, which boto3 still gives to forms.
     fn check_old_signature(&self, policy: &str, credentials: &Credentials) -> Result<(), Failure> {
-        check_access_key(self.required("AWSAccessKeyId")?, credentials)?;
-        let signature = BASE64_STANDARD.decode(self.required("signature")?).unwrap_or_default();
+        let (access_key, given) = (self.required("AWSAccessKeyId")?, self.required("Signature")?);
+        check_access_key(access_key, credentials)?;
+        let signature = BASE64_STANDARD.decode(given).unwrap_or_default();
         let mac = Hmac::<Sha1>::new_from_slice(credentials.secret_access_key.as_bytes()).ok();
         let same = mac.is_some_and(|mac| mac.chain_update(policy).verify_slice(&signature).is_ok());
-        if same { Ok(()) } else { Err(Failure::SignatureDoesNotMatch) }
+        if same { Ok(()) } else { Err(mismatch(access_key, policy, given)) }
     }
 
     /// Checks the form against its policy. Answers with the sizes that it allows.

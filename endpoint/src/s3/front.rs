@@ -1,5 +1,7 @@
 //! What surrounds the protocol: ids of requests, the details of errors, and what comes without a signature (CORS, forms).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -10,6 +12,7 @@ use super::{
     error::{Failure, message_of},
     events::{host_id, request_id},
     host::bucket_alone,
+    signature::Signed,
 };
 
 /// Carry elements that the crate does not write from the operation to here; they never leave. Those of the first come before
@@ -48,6 +51,7 @@ pub(super) struct Asked {
     /// Whether its sender waits for leave to send the body.
     waits: bool,
     path: String,
+    signed: Option<Signed>,
 }
 
 impl Asked {
@@ -61,7 +65,7 @@ impl Asked {
         };
         let waits = request.headers().contains_key(header::EXPECT);
         let head = request.method() == Method::HEAD;
-        Asked { head, success, waits, path: request.uri().path().to_owned() }
+        Asked { head, success, waits, path: request.uri().path().to_owned(), signed: Signed::of(request) }
     }
 
     /// Whether an answer is a document of the crate's, and not an object that happens to be one.
@@ -99,8 +103,12 @@ impl Asked {
         } else if response.status().as_u16() >= 400 {
             let body = std::mem::take(response.body_mut());
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            let details = details.as_ref().map(HeaderValue::as_bytes);
-            let body = with_details(&body, details, &self.path, &request, &host);
+            let told = details.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+            let mut details: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(told).collect();
+            if let Some(signed) = self.signed.as_ref().filter(|_| details.is_empty() && is_mismatch(&body)) {
+                details.extend(signed.details().into_iter().map(|(name, value)| (name.into(), value.into())));
+            }
+            let body = with_details(&body, &details, &self.path, &request, &host);
             // The crate says so of some errors only.
             response.headers_mut().entry(header::CONTENT_TYPE).or_insert(XML);
             *response.body_mut() = Body::from(body);
@@ -155,7 +163,13 @@ pub(super) fn refusal(failure: Failure) -> Response<Body> {
 }
 
 /// Adds to an error what the crate that wrote it leaves out.
-fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str, host: &str) -> Bytes {
+fn with_details(
+    body: &Bytes,
+    details: &[(Cow<'_, str>, Cow<'_, str>)],
+    path: &str,
+    request: &str,
+    host: &str,
+) -> Bytes {
     let Some(start) = std::str::from_utf8(body).ok().and_then(|text| text.strip_suffix(END)) else {
         return body.clone();
     };
@@ -173,13 +187,18 @@ fn with_details(body: &Bytes, details: Option<&[u8]>, path: &str, request: &str,
             element(&mut text, "MaxSizeAllowed", "1024");
         }
     }
-    for (name, value) in form_urlencoded::parse(details.unwrap_or_default()) {
-        element(&mut text, &name, &value);
+    for (name, value) in details {
+        element(&mut text, name, value);
     }
     element(&mut text, "RequestId", request);
     element(&mut text, "HostId", host);
     text.push_str(END);
     document::as_written(text.as_bytes(), "", "").unwrap_or_else(|| text.into())
+}
+
+/// Whether an error is that of a signature, found by the crate, which does not say what it signed.
+fn is_mismatch(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| text.contains("<Code>SignatureDoesNotMatch</Code>"))
 }
 
 /// The elements that a header carries.
@@ -228,14 +247,14 @@ mod tests {
     #[test]
     fn errors_get_their_details() {
         let body = Bytes::from_static(b"<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>");
-        let text = with_details(&body, Some(b"Key=a%26b"), "/b/a&b", "R", "H");
+        let text = with_details(&body, &[("Key".into(), "a&b".into())], "/b/a&b", "R", "H");
         let expected = "<Error><Code>NoSuchKey</Code><Message>gone</Message><Key>a&amp;b</Key>\
                         <RequestId>R</RequestId><HostId>H</HostId></Error>";
         assert_eq!(text, expected);
         let bare = Bytes::from_static(b"<Error><Code>InvalidBucketName</Code></Error>");
-        let text = with_details(&bare, None, "/A_b/c", "R", "H");
+        let text = with_details(&bare, &[], "/A_b/c", "R", "H");
         assert!(std::str::from_utf8(&text).unwrap().contains("<BucketName>A_b</BucketName>"), "{text:?}");
         let other = Bytes::from_static(b"not an error");
-        assert_eq!(with_details(&other, None, "", "", ""), other);
+        assert_eq!(with_details(&other, &[], "", "", ""), other);
     }
 }

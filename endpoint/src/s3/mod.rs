@@ -45,6 +45,7 @@ mod restore;
 mod retention;
 mod rows;
 mod settings;
+mod signature;
 mod tagging;
 mod uploads;
 mod versions;
@@ -116,7 +117,7 @@ impl S3Front {
         }
     }
 
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve(&self, mut request: Request<Body>) -> Response<Body> {
         // Only a bucket has forms. The crate would read the file whole before it looks at the policy.
         if form::is_form(&request)
             && let Some(bucket) = host::bucket_alone(&request)
@@ -127,6 +128,7 @@ impl S3Front {
         if let Err(failure) = presigned::check(&request, self.buckets.clock.now()) {
             return front::refusal(failure);
         }
+        presigned::hoist(&mut request);
         self.service.call(request).await.unwrap_or_else(|error| {
             tracing::error!(?error, "an S3 answer could not be written");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")

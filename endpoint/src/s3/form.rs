@@ -10,7 +10,6 @@ use multer::{Field, Multipart};
 use s3s::{
     Body,
     dto::{StreamingBlob, Tagging, Timestamp, TimestampFormat},
-    post_policy::{PostPolicy, PostPolicyCondition},
 };
 use sha1::Sha1;
 
@@ -20,12 +19,14 @@ use super::{
     Buckets,
     checksums::Algorithm,
     conditions::WriteConditions,
-    content::{self, Expected, MAX_CONTENT, SMALL},
+    content::{self, Expected, SMALL},
     error::Failure,
     events::Change,
     facts::{Facts, OBJECT_TAGS, Tags, body_tags, timestamp},
+    form_policy::FormPolicy,
     front::element,
     grants::Asked,
+    host::bucket_alone,
     settings::from_xml,
     signature::mismatch,
     write::Incoming,
@@ -37,6 +38,10 @@ const MAX_KEY: usize = 1024;
 const FILE: &str = "file";
 const FILE_NAME: &str = "${filename}";
 const METADATA: &str = "x-amz-meta-";
+/// What is wrong with another way to send a form.
+pub(super) const ENCLOSURE: &str = "Bucket POST must be of the enclosure-type multipart/form-data";
+/// Who has one of these has signed, or meant to.
+const SIGNED: [&str; 4] = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
 
 /// A form, read up to its file.
 struct Form {
@@ -50,6 +55,14 @@ pub(super) fn is_form(request: &Request<Body>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     request.method() == http::Method::POST
         && content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"))
+}
+
+/// Whether a request is sent to a bucket as a form is, and says that it is something else.
+pub(super) fn is_other_post(request: &Request<Body>) -> bool {
+    request.method() == http::Method::POST
+        && request.uri().query().is_none()
+        && request.headers().contains_key(header::CONTENT_TYPE)
+        && bucket_alone(request).is_some()
 }
 
 impl Buckets {
@@ -132,7 +145,7 @@ impl Form {
             let reason = format!(
                 "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
             );
-            Failure::argument(name, "", reason)
+            Failure::special("InvalidArgument", reason).with_detail("ArgumentName", name).with_detail("ArgumentValue", "")
         })
     }
 
@@ -140,8 +153,11 @@ impl Form {
     fn check_signature(&self, credentials: &Credentials) -> Result<(), Failure> {
         // Without a policy anybody could have sent it.
         let policy = self.get("policy").ok_or_else(|| Failure::AccessDenied("Access Denied".into()))?;
-        if self.get("signature").is_some() {
+        if self.get("signature").is_some() || self.get("awsaccesskeyid").is_some() {
             return self.check_old_signature(policy, credentials);
+        }
+        if SIGNED.iter().all(|name| self.get(name).is_none()) {
+            return Err(Failure::AccessDenied("Access Denied".into()));
         }
         let algorithm = self.required("X-Amz-Algorithm")?;
         if algorithm != "AWS4-HMAC-SHA256" {
@@ -170,48 +186,13 @@ impl Form {
 
     /// Checks the form against its policy. Answers with the sizes that it allows.
     fn check_policy(&self, bucket: &str, now: &Timestamp) -> Result<RangeInclusive<u64>, Failure> {
-        let policy = PostPolicy::from_base64(self.get("policy").unwrap_or_default())
-            .map_err(|error| Failure::InvalidPolicyDocument(format!("Invalid Policy: {error}")))?;
-        let denied = |reason: String| Err(Failure::AccessDenied(format!("Invalid according to Policy: {reason}")));
-        if policy.expiration <= *now {
-            return denied("Policy expired.".into());
-        }
-        let value = |field: &str| if field == "bucket" { bucket } else { self.get(field).unwrap_or_default() };
-        let (mut known, mut range) = (Vec::new(), 0..=MAX_CONTENT);
-        for condition in &policy.conditions {
-            match condition {
-                PostPolicyCondition::Eq { field, value: wanted } => {
-                    if value(field) != wanted {
-                        return denied(format!("Policy Condition failed: [\"eq\", \"${field}\", \"{wanted}\"]"));
-                    }
-                    known.push(field.as_str());
-                }
-                PostPolicyCondition::StartsWith { field, prefix } => {
-                    if !value(field).starts_with(prefix) {
-                        return denied(format!(
-                            "Policy Condition failed: [\"starts-with\", \"${field}\", \"{prefix}\"]"
-                        ));
-                    }
-                    known.push(field.as_str());
-                }
-                PostPolicyCondition::ContentLengthRange { min, max } => range = *min..=(*max).min(MAX_CONTENT),
-            }
-        }
-        let free = |name: &str| {
-            matches!(name, "x-amz-signature" | "signature" | "awsaccesskeyid" | "policy" | "submit" | "bucket")
-                || name.starts_with("x-ignore-")
-        };
-        match self.fields.keys().find(|name| !free(name) && !known.contains(&name.as_str())) {
-            Some(extra) => denied(format!("Extra input fields: {extra}")),
-            None => Ok(range),
-        }
+        FormPolicy::decode(self.get("policy").unwrap_or_default())?.check(bucket, &self.fields, now)
     }
 
     fn key(&self) -> Result<String, Failure> {
-        let name = self.file.file_name().unwrap_or_default();
         // Some browsers send the whole path.
-        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let key = self.required("key")?.replace(FILE_NAME, name);
+        let name = self.file.file_name().and_then(|name| name.rsplit(['/', '\\']).next());
+        let key = self.required("key")?.replace(FILE_NAME, name.unwrap_or(FILE_NAME));
         match key.len() {
             0 => Err(Failure::argument("key", "", "User key must have a length greater than 0.")),
             size if size > MAX_KEY => Err(Failure::KeyTooLong(size)),
@@ -245,6 +226,10 @@ impl Form {
 
     fn tags(&self) -> Result<Tags, Failure> {
         let Some(xml) = self.get("tagging") else { return Ok(Tags::new()) };
+        // A document of another kind has no tags.
+        if xml.trim_start().starts_with('<') && !xml.contains("<Tagging") {
+            return Ok(Tags::new());
+        }
         let tagging: Tagging = from_xml(xml).map_err(|_| Failure::MalformedXml)?;
         body_tags(tagging.tag_set, OBJECT_TAGS)
     }

@@ -26,6 +26,7 @@ mod events;
 mod expiry;
 mod facts;
 mod form;
+mod form_policy;
 mod front;
 mod grants;
 mod host;
@@ -124,6 +125,9 @@ impl S3Front {
         {
             let answer = self.buckets.post_form(request, bucket, &self.credentials).await;
             return answer.unwrap_or_else(front::refusal);
+        }
+        if form::is_other_post(&request) {
+            return front::refusal(Failure::PreconditionFailed(form::ENCLOSURE));
         }
         if let Err(failure) = presigned::check(&request, self.buckets.clock.now()) {
             return front::refusal(failure);

@@ -7,7 +7,7 @@ use aws_sdk_s3::{
         AnalyticsConfiguration, BucketLifecycleConfiguration, CorsConfiguration, CorsRule, CreateBucketConfiguration,
         ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, MetricsConfiguration, MetricsFilter,
         ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-        ServerSideEncryptionRule, StorageClassAnalysis,
+        ServerSideEncryptionRule, StorageClassAnalysis, Tag,
     },
 };
 use reqwest::Method;
@@ -161,6 +161,16 @@ async fn a_bucket_is_where_its_client_is() {
     assert_eq!(head.bucket_region(), Some("eu-west-2"));
     let arn = format!("arn:aws:s3:::{BUCKET}");
     assert_eq!((head.bucket_arn(), head.access_point_alias()), (Some(arn.as_str()), Some(false)));
+    let tag = |key: &str| Tag::builder().key(key).value("v").build().unwrap();
+    let tagged = |name: &str, key: &str| {
+        let with = CreateBucketConfiguration::builder().location_constraint("eu-west-2".into()).tags(tag(key)).build();
+        s3.create_bucket().bucket(name).create_bucket_configuration(with).send()
+    };
+    assert_eq!(tagged("tagged", "aws:k").await.unwrap_err().code(), Some("InvalidTag"));
+    tagged("tagged", "k").await.unwrap();
+    let tags = s3.get_bucket_tagging().bucket("tagged").send().await.unwrap();
+    assert_eq!(tags.tag_set(), [tag("k")]);
+    s3.delete_bucket().bucket("tagged").send().await.unwrap();
     let there = endpoint.s3().await.list_buckets().bucket_region("eu-west-2").send().await.unwrap();
     assert_eq!(there.buckets()[0].bucket_arn(), Some(arn.as_str()));
     endpoint.stop().await;

@@ -28,6 +28,7 @@ use super::{
     kept, lock,
     rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
     settings::{self, Setting, to_xml},
+    tagging::AskedTags,
 };
 
 /// The region that has no name in a location, and where making one's own bucket again is no error.
@@ -38,6 +39,7 @@ const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 impl Buckets {
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let asked_from = request.region.as_ref().map(|region| region.as_str().to_owned());
+        let tags = request.extensions.get::<AskedTags>().cloned().map(AskedTags::checked).transpose()?;
         let mut input = request.input;
         let locks = input.object_lock_enabled_for_bucket == Some(true);
         let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
@@ -57,13 +59,14 @@ impl Buckets {
         }
         let (name, now) = (input.bucket.clone(), self.clock.now());
         let make = move |unit: &mut Unit<'_>| match find_bucket(unit.connection(), &name)? {
-            Some(bucket) if bucket.region == FIRST_REGION => Ok(()),
+            // With tags it is another bucket that is asked for.
+            Some(bucket) if bucket.region == FIRST_REGION && tags.as_ref().is_none_or(Tags::is_empty) => Ok(()),
             Some(_) => Err(Failure::BucketAlreadyOwnedByYou(name)),
             None => {
-                let sql =
-                    "INSERT INTO bucket (name, region, created_ms, tags, versioning) VALUES (?1, ?2, ?3, '{}', ?4)";
+                let sql = "INSERT INTO bucket (name, region, created_ms, tags, versioning) VALUES (?1, ?2, ?3, ?4, ?5)";
                 let versioning = locks.then_some(BucketVersioningStatus::ENABLED);
-                unit.connection().prepare_cached(sql)?.execute(params![name, region, now, versioning])?;
+                let tags = Json(tags.unwrap_or_default());
+                unit.connection().prepare_cached(sql)?.execute(params![name, region, now, tags, versioning])?;
                 let bucket = existing_bucket(unit.connection(), &name)?;
                 if let Some(ownership) = ownership {
                     settings::put(unit, &bucket, Setting::Ownership, &ownership)?;
@@ -141,6 +144,10 @@ impl Buckets {
 
     pub(super) async fn list(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let ListBucketsInput { prefix, max_buckets, continuation_token, bucket_region, .. } = request.input;
+        if let Some(region) = bucket_region.as_deref().filter(|region| !is_region(region)) {
+            let reason = format!("Argument value {region} is not a valid AWS Region");
+            return Err(Failure::argument("bucket-region", region, reason).into());
+        }
         let (wanted, after) = (prefix.clone().unwrap_or_default(), continuation_token.unwrap_or_default());
         let mut buckets = self
             .store

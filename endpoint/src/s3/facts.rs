@@ -170,7 +170,8 @@ pub(super) fn header_tags(header: Option<&str>) -> Result<Tags, Failure> {
 
 /// Tags as a body has them.
 pub(super) fn body_tags(tags: Vec<Tag>, most: usize) -> Result<Tags, Failure> {
-    checked_tags(tags.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())), most)
+    let pairs = tags.into_iter().map(|tag| tag.key.zip(tag.value).ok_or(Failure::MalformedXml));
+    checked_tags(pairs.collect::<Result<Vec<_>, _>>()?.into_iter(), most)
 }
 
 pub(super) fn tag_set(tags: Tags) -> Vec<Tag> {

@@ -65,6 +65,7 @@ use s3s::{
 use cors::Asking;
 use error::Failure;
 use front::Asked;
+use tagging::AskedTags;
 
 use crate::{
     Config, Credentials, clock::SharedClock, hosts::is_from_another_site, names::Names, route::plain, store::Store,
@@ -133,6 +134,10 @@ impl S3Front {
             return front::refusal(failure);
         }
         presigned::hoist(&mut request);
+        let request = match AskedTags::find(request).await {
+            Ok(request) => request,
+            Err(failure) => return front::refusal(failure),
+        };
         self.service.call(request).await.unwrap_or_else(|error| {
             tracing::error!(?error, "an S3 answer could not be written");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")

@@ -1,11 +1,13 @@
-//! Tags of objects.
+//! Tags of objects, and those that buckets are made with.
 
+use http::{HeaderName, Method, Request};
+use http_body_util::{BodyExt, Limited};
 use rusqlite::Connection;
 use s3s::{
-    S3Request, S3Response, S3Result,
+    Body, S3Request, S3Response, S3Result,
     dto::{
         DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
-        PutObjectTaggingInput, PutObjectTaggingOutput,
+        PutObjectTaggingInput, PutObjectTaggingOutput, Tag, Tagging,
     },
 };
 
@@ -15,10 +17,50 @@ use super::{
     Buckets,
     error::Failure,
     events::{Change, Event},
-    facts::{OBJECT_TAGS, Tags, body_tags, tag_set},
+    facts::{BUCKET_TAGS, OBJECT_TAGS, Tags, body_tags, tag_set},
+    host::bucket_alone,
     rows::Bucket,
+    settings::from_xml,
     versions::{Stored, existing_object, save},
 };
+
+const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
+const SYSTEM_TAG: &str = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \
+                          \"aws:\" from your tag keys and try again.";
+/// The most bytes of a document that makes a bucket.
+const MAX_CONFIGURATION: usize = 1024 * 1024;
+
+/// The tags that a bucket is to be made with, which the crate does not know.
+#[derive(Clone)]
+pub(super) struct AskedTags(Vec<Tag>);
+
+impl AskedTags {
+    /// Finds the tags in a request that makes a bucket, which goes on as it came with them beside it.
+    pub(super) async fn find(request: Request<Body>) -> Result<Request<Body>, Failure> {
+        let makes =
+            request.method() == Method::PUT && request.uri().query().is_none_or(|query| query.contains("Signature"));
+        if !makes || request.headers().contains_key(COPY_SOURCE) || bucket_alone(&request).is_none() {
+            return Ok(request);
+        }
+        let (mut parts, body) = request.into_parts();
+        let body = Limited::new(body, MAX_CONFIGURATION).collect().await.map_err(|_| Failure::MalformedXml)?.to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        if let Some((_, rest)) = text.split_once("<Tags>") {
+            let (tags, _) = rest.split_once("</Tags>").ok_or(Failure::MalformedXml)?;
+            let tagging: Tagging =
+                from_xml(&format!("<Tagging><TagSet>{tags}</TagSet></Tagging>")).map_err(|_| Failure::MalformedXml)?;
+            parts.extensions.insert(AskedTags(tagging.tag_set));
+        }
+        Ok(Request::from_parts(parts, Body::from(body)))
+    }
+
+    pub(super) fn checked(self) -> Result<Tags, Failure> {
+        body_tags(self.0, BUCKET_TAGS).map_err(|failure| match failure {
+            Failure::InvalidTag { key, .. } if key.starts_with("aws:") => Failure::special("InvalidTag", SYSTEM_TAG),
+            other => other,
+        })
+    }
+}
 
 /// The version whose tags are written.
 struct Tagged {

@@ -191,12 +191,12 @@ impl Buckets {
         request: S3Request<PutBucketAccelerateConfigurationInput>,
     ) -> S3Result<S3Response<PutBucketAccelerateConfigurationOutput>> {
         let PutBucketAccelerateConfigurationInput { bucket, accelerate_configuration: wanted, .. } = request.input;
-        if !wanted.status.as_ref().is_some_and(|status| matches!(status.as_str(), "Enabled" | "Suspended")) {
-            return Err(Failure::MalformedXml.into());
-        }
         if bucket.contains('.') {
             let reason = "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names";
             return Err(Failure::InvalidRequest(reason.into()).into());
+        }
+        if !wanted.status.as_ref().is_some_and(|status| matches!(status.as_str(), "Enabled" | "Suspended")) {
+            return Err(Failure::MalformedXml.into());
         }
         let suspends = wanted.status.as_ref().is_some_and(|status| status.as_str() == "Suspended");
         if suspends && self.kept(bucket.clone(), Setting::Acceleration).await?.is_none() {

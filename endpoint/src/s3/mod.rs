@@ -32,6 +32,7 @@ mod grants;
 mod host;
 mod kept;
 mod keys;
+mod lenient;
 mod lifecycle;
 mod listing;
 mod lock;
@@ -41,7 +42,6 @@ mod objects;
 mod pages;
 mod policy;
 mod presigned;
-mod ranges;
 mod restore;
 mod retention;
 mod rows;
@@ -87,7 +87,7 @@ impl S3Front {
         builder.set_auth(keys::OneKey::new(credentials));
         builder.set_host(host::LocalHosts);
         builder.set_access(access::Access::new(buckets.clone()));
-        builder.set_route(ranges::WithoutRange::new(&buckets));
+        builder.set_route(lenient::Lenient::new(&buckets));
         S3Front { service: builder.build(), buckets, credentials: credentials.clone() }
     }
 

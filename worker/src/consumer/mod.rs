@@ -1,8 +1,9 @@
 //! The queue loop: holds more messages than there are cores, so that the next photos are fetched and the last results
 //! stored while others are computed, and deletes a message only when its result is stored.
 //!
-//! A message that fails for a reason that may pass is hidden for a while, longer each time, and comes back; the queue itself
-//! moves one that fails too often to the dead letters.
+//! While something is away that every photo needs, what was begun is tried again here, so that an outage does not use up the
+//! few times that a message is handed out. A message that fails for another reason that may pass is hidden for a while,
+//! longer each time, and comes back; the queue itself moves one that fails too often to the dead letters.
 
 mod done;
 
@@ -11,7 +12,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use decouple_contract::Task;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -30,6 +31,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A message whose work failed for a reason that may pass comes back this much later, and twice as much each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(2);
+/// While a message is held for something that is away, this is asked for again no later than after such a time.
+const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// When nothing more is to be received, an answer that is on its way is awaited for so long: what is in it would else be hidden
 /// from everybody until its time is over.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
@@ -127,7 +130,7 @@ impl Consumer {
             permit = self.working.acquire() => permit.ok(),
         };
         let Some(_permit) = permit else { return Outcome::Later(Duration::ZERO) };
-        let later = Outcome::Later(retry_after(message.receives, rand::random()));
+        let later = Outcome::Later(retry_after(message.receives, LAST_RETRY, rand::random()));
         let task = match Task::from_json(&message.body) {
             Ok(task) => task,
             Err(error) => {
@@ -140,20 +143,29 @@ impl Consumer {
         self.work_on(&task, later).instrument(trace.span(&task.image)).await
     }
 
+    /// Works on a photo, and again where what failed says nothing about the photo, until the time for a job is over.
     async fn work_on(&self, task: &Task, later: Outcome) -> Outcome {
         let limit = self.site.config.job_timeout;
-        let done = match tokio::time::timeout(limit, self.site.jobs.work(&task.image)).await {
-            Ok(done) => done,
-            Err(_) => Err(JobError::TimedOut(limit)),
-        };
-        match done {
-            Ok(()) => Outcome::Done,
-            Err(error) => {
-                self.site.metrics.error(error.part());
+        let deadline = Instant::now() + limit;
+        for failures in 1.. {
+            let done = match timeout_at(deadline, self.site.jobs.work(&task.image)).await {
+                Ok(done) => done,
+                Err(_) => Err(JobError::TimedOut(limit)),
+            };
+            let Err(error) = done else { return Outcome::Done };
+            self.site.metrics.error(error.part());
+            let again = Instant::now() + retry_after(failures, LAST_PAUSE, rand::random());
+            if !error.is_outage() || again >= deadline {
                 tracing::warn!(image = task.image, %error, "a task failed and will be tried again");
-                later
+                return later;
+            }
+            tracing::warn!(image = task.image, %error, "a task is held until what it needs is back");
+            tokio::select! {
+                () = self.draining.cancelled() => return Outcome::Later(Duration::ZERO),
+                () = tokio::time::sleep_until(again) => {}
             }
         }
+        later
     }
 
     /// Without this the message would come back by itself, only later.
@@ -170,10 +182,10 @@ enum Outcome {
     Later(Duration),
 }
 
-/// Returns how long a message that was handed out `receives` times stays hidden after a failure: between half and all of a
-/// time that doubles, so that what failed together is not tried again together. `random` is any number.
-fn retry_after(receives: u32, random: u32) -> Duration {
-    let most = FIRST_RETRY.saturating_mul(1 << receives.min(16)).min(LAST_RETRY);
+/// Returns how long to wait after so many failures in a row: between half and all of a time that doubles up to `longest`, so
+/// that what failed together is not tried again together. `random` is any number.
+fn retry_after(failures: u32, longest: Duration, random: u32) -> Duration {
+    let most = FIRST_RETRY.saturating_mul(1 << failures.min(16)).min(longest);
     most / 2 + (most / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
@@ -183,9 +195,9 @@ mod tests {
 
     #[test]
     fn each_retry_waits_longer_and_none_for_ever() {
-        assert_eq!(retry_after(1, 0), Duration::from_secs(1));
-        assert_eq!(retry_after(1, u32::MAX), Duration::from_secs(2));
-        assert!(retry_after(4, 0) > retry_after(2, u32::MAX));
-        assert_eq!(retry_after(u32::MAX, u32::MAX), LAST_RETRY);
+        assert_eq!(retry_after(1, LAST_RETRY, 0), Duration::from_secs(1));
+        assert_eq!(retry_after(1, LAST_RETRY, u32::MAX), Duration::from_secs(2));
+        assert!(retry_after(4, LAST_RETRY, 0) > retry_after(2, LAST_RETRY, u32::MAX));
+        assert_eq!(retry_after(u32::MAX, LAST_RETRY, u32::MAX), LAST_RETRY);
     }
 }

@@ -50,6 +50,16 @@ impl JobError {
             Self::Model(_) => "model",
         }
     }
+
+    /// Tells whether something is away that every photo needs, so that nothing is said against this one.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Catalog(error) => matches!(error, CatalogError::Database(_) | CatalogError::Secret { .. }),
+            Self::Store(error) => matches!(error, StoreError::Failed { .. }),
+            Self::Compute(error) => matches!(error, ComputeError::NoProcess(_)),
+            Self::TimedOut(_) | Self::Model(_) => false,
+        }
+    }
 }
 
 /// What is left to do about one photo.

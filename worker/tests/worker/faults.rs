@@ -2,7 +2,44 @@
 
 use serde_json::Value;
 
-use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, photo};
+use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, on_both_catalogs, photo};
+
+on_both_catalogs!(an_outage_of_the_catalog_uses_up_no_receive);
+
+async fn an_outage_of_the_catalog_uses_up_no_receive(database: Database) {
+    // Between one failure and the next pass 1, 2 and 2.5 s at least: four are an outage of more than two visibilities.
+    const VISIBILITY: &str = "2";
+    const FAILURES: u64 = 4;
+    let cloud = Cloud::start().await;
+    // What is received a second time is a dead letter.
+    let queue = cloud.queue("process", 1).await;
+    let process = Worker::of("process", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("DECOUPLE_VISIBILITY_SECONDS", VISIBILITY)
+        .start()
+        .await;
+    // Nobody receives from this one, so that the task comes once the catalog is away.
+    let aside = cloud.queue("aside", 1).await;
+    let web = Worker::web(&cloud, &database, &aside).await;
+    let accepted = id(&web.client().accepted(photo("cat.png")).await);
+    database.hide_photos().await;
+    queue.send(&task(&accepted)).await;
+    eventually("the worker has failed again and again", async || {
+        (process.client().errors("catalog").await >= FAILURES).then_some(())
+    })
+    .await;
+    assert_eq!((queue.in_flight().await, queue.dead().await), (1, 0), "it is held meanwhile");
+    database.show_photos().await;
+    assert_eq!(web.client().settled(&accepted).await["resize"]["state"], "done");
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
+}
+
+fn task(image: &str) -> String {
+    let key = format!("originals/{image}");
+    let uploaded_at = "2026-01-01T00:00:00Z";
+    serde_json::json!({"version": 1, "image": image, "key": key, "uploaded_at": uploaded_at}).to_string()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
@@ -17,6 +54,7 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
     .await;
     let process = Worker::of("process", &cloud, &database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("DECOUPLE_JOB_TIMEOUT_SECONDS", "10")
         .env("AWS_ENDPOINT_URL", proxy.url())
         .start()
         .await;
@@ -26,10 +64,7 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
 
     // The task as `failed retry` would send it again: once the fault has passed, it is done.
     proxy.relent();
-    let uploaded_at = &record["uploaded_at"];
-    let key = format!("originals/{accepted}");
-    let task = serde_json::json!({"version": 1, "image": accepted, "key": key, "uploaded_at": uploaded_at});
-    queue.send(&task.to_string()).await;
+    queue.send(&task(&accepted)).await;
     assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
     drop(process);
 }

@@ -63,6 +63,15 @@ impl Client {
         page["images"].as_array().unwrap().iter().map(id).collect()
     }
 
+    /// Returns how many faults of something the worker has counted.
+    pub(crate) async fn errors(&self, what: &str) -> u64 {
+        let metrics = self.get("/metrics").await.text().await.unwrap();
+        let counts = metrics.lines().filter(|line| line.starts_with("decouple_errors_total{"));
+        let count =
+            counts.filter(|line| line.contains(&format!("what=\"{what}\""))).find_map(|line| line.rsplit(' ').next());
+        count.map_or(0, |count| count.parse().unwrap())
+    }
+
     pub(crate) async fn delete(&self, id: &str) -> StatusCode {
         self.http.delete(self.at(&format!("/images/{id}"))).send().await.unwrap().status()
     }

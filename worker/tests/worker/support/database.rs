@@ -91,12 +91,23 @@ impl Database {
 
     /// Makes everything that happened look as if it had been an hour ago.
     pub(crate) async fn let_an_hour_pass(&self) {
+        self.run("UPDATE images SET changed_at = changed_at - 3600000, uploaded_at = uploaded_at - 3600000").await;
+    }
+
+    async fn run(&self, statement: &'static str) {
         let pool = self.connect().await;
-        sqlx::query("UPDATE images SET changed_at = changed_at - 3600000, uploaded_at = uploaded_at - 3600000")
-            .execute(&pool)
-            .await
-            .unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
         pool.close().await;
+    }
+
+    /// Makes every statement about photos fail.
+    pub(crate) async fn hide_photos(&self) {
+        self.run("ALTER TABLE images RENAME TO hidden").await;
+    }
+
+    /// Undoes [`Self::hide_photos`].
+    pub(crate) async fn show_photos(&self) {
+        self.run("ALTER TABLE hidden RENAME TO images").await;
     }
 
     /// Returns how many photos there are in whatever state.

@@ -5,6 +5,14 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
 use crate::{PhotoError, picture::Picture, planes::Planes, webp};
 
+/// Returns how many pixels a side of a picture may have in a format: for JPEG those that its library writes.
+pub(crate) fn longest_side(format: Format) -> usize {
+    match format {
+        Format::Jpeg => 65_500,
+        Format::Webp => 16_383,
+    }
+}
+
 /// Writes pictures in one format.
 pub(crate) struct Encoder {
     quality: u8,

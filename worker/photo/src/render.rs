@@ -4,7 +4,7 @@ use decouple_contract::Renditions;
 
 use crate::{
     PhotoError, decode,
-    encode::Encoder,
+    encode::{Encoder, longest_side},
     look::{Look, OF},
     picture::{Picture, Stored},
 };
@@ -41,7 +41,10 @@ pub struct Encoded {
 /// Makes of a photo what is wanted. It takes one core for as long as it takes.
 pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let opened = decode::open(content)?;
-    let sizes = wanted.renditions.map(|settings| sizes(opened.size(), &settings.widths)).unwrap_or_default();
+    let sizes = wanted
+        .renditions
+        .map(|settings| sizes(opened.size(), &settings.widths, longest_side(settings.format)))
+        .unwrap_or_default();
     let widest = sizes.first().copied().unwrap_or_default();
     let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
     let stored = opened.decode(least, wanted.renditions.map(|settings| settings.background).unwrap_or_default())?;
@@ -100,12 +103,14 @@ fn serves((width, height): (usize, usize)) -> bool {
     width.min(height) >= OF
 }
 
-/// Returns the sizes that a photo is offered in: never wider than itself, each once, the widest first.
-fn sizes((width, height): (usize, usize), wanted: &[u32]) -> Vec<(usize, usize)> {
-    let mut widths: Vec<usize> = wanted.iter().map(|wanted| (*wanted as usize).clamp(1, width.max(1))).collect();
+/// Returns the sizes that a photo is offered in: never wider than itself, no side above `most`, each once, the widest first.
+fn sizes((width, height): (usize, usize), wanted: &[u32], most: usize) -> Vec<(usize, usize)> {
+    // A tall photo is made as wide as its height allows, so that it keeps its proportions.
+    let widest = width.min(most).min(width * most / height.max(1)).max(1);
+    let mut widths: Vec<usize> = wanted.iter().map(|wanted| (*wanted as usize).clamp(1, widest)).collect();
     widths.sort_unstable_by(|a, b| b.cmp(a));
     widths.dedup();
-    let scaled = |to: usize| ((height * to + width / 2) / width.max(1)).max(1);
+    let scaled = |to: usize| ((height * to + width / 2) / width.max(1)).clamp(1, most);
     widths.into_iter().map(|to| (to, scaled(to))).collect()
 }
 
@@ -134,8 +139,27 @@ mod tests {
 
     #[test]
     fn no_rendition_is_wider_than_the_photo_and_none_is_made_twice() {
-        assert_eq!(sizes((500, 300), &[160, 2048, 480, 1080]), [(500, 300), (480, 288), (160, 96)]);
-        assert_eq!(sizes((100, 1), &[160, 2048]), [(100, 1)]);
+        assert_eq!(sizes((500, 300), &[160, 2048, 480, 1080], 1000), [(500, 300), (480, 288), (160, 96)]);
+        assert_eq!(sizes((100, 1), &[160, 2048], 1000), [(100, 1)]);
+    }
+
+    #[test]
+    fn no_side_is_longer_than_the_format_allows() {
+        assert_eq!(sizes((1000, 17_000), &[160, 2048], 16_383), [(963, 16_371), (160, 2720)]);
+        assert_eq!(sizes((1, 20_000), &[160], 16_383), [(1, 16_383)]);
+        assert_eq!(sizes((20_000, 10), &[30_000], 16_383), [(16_383, 8)]);
+        for (format, height) in [(Format::Webp, 17_000), (Format::Jpeg, 66_000)] {
+            let settings = Renditions { widths: vec![8, 4], format, ..Renditions::default() };
+            let tall = file(8, height, ImageFormat::Png);
+            let made = make(&tall, Wanted { renditions: Some(&settings), look: true }).unwrap();
+            assert!(made.look.is_some());
+            let widths: Vec<u32> = made.renditions.iter().map(|rendition| rendition.width).collect();
+            assert_eq!(widths, [7, 4]);
+            for rendition in made.renditions {
+                let read = image::load_from_memory(&rendition.data).unwrap().into_rgb8();
+                assert_eq!(read.dimensions(), (rendition.width, rendition.height));
+            }
+        }
     }
 
     #[test]

@@ -71,12 +71,13 @@ pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
 }
 
 async fn sweep(site: &Site) -> Result<(), SweepError> {
-    for id in site.catalog.stuck("receiving", now() - RECEIVING).await? {
+    let cut_off = now() - RECEIVING;
+    for id in site.catalog.stuck("receiving", cut_off).await? {
         if site.store.exists(&original_key(&id)).await? {
             tracing::info!(image = id, "completing an upload that was cut off after it was stored");
             site.catalog.stored(&id).await?;
         } else {
-            site.catalog.forget(&id).await?;
+            site.catalog.give_up(&id, cut_off).await?;
         }
     }
     for id in site.catalog.stuck("deleting", now() - UNSENT).await? {

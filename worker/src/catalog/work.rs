@@ -20,12 +20,15 @@ pub(crate) struct Unsent {
 }
 
 impl Catalog {
-    /// Notes that an upload begins. One that began before under the same id goes on.
-    pub(crate) async fn begin(&self, image: &Image) -> Result<(), CatalogError> {
-        sqlx::query(
+    /// Notes that an upload begins. One that began before under the same id begins anew, with what comes now, so that no sweep takes
+    /// it for one that was cut off. Returns whether it may: not where the photo is stored already, or about to be removed.
+    pub(crate) async fn begin(&self, image: &Image) -> Result<bool, CatalogError> {
+        let changed = sqlx::query(
             "INSERT INTO images (id, filename, content_type, bytes, width, height, uploaded_at, state, changed_at, \
              resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending') \
-             ON CONFLICT (id) DO NOTHING",
+             ON CONFLICT (id) DO UPDATE SET filename = excluded.filename, content_type = excluded.content_type, \
+             bytes = excluded.bytes, width = excluded.width, height = excluded.height, \
+             uploaded_at = excluded.uploaded_at, changed_at = excluded.changed_at WHERE images.state = 'receiving'",
         )
         .bind(&image.id)
         .bind(&image.filename)
@@ -37,25 +40,33 @@ impl Catalog {
         .bind(now())
         .execute(&self.pool)
         .await?;
-        Ok(())
+        Ok(changed.rows_affected() > 0)
     }
 
-    /// Notes that a photo's original is stored: from now on it is shown.
-    pub(crate) async fn stored(&self, id: &str) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
+    /// Notes that a photo's original is stored: from now on it is shown. Returns whether there was a record to say so of.
+    pub(crate) async fn stored(&self, id: &str) -> Result<bool, CatalogError> {
+        let changed =
+            sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
+                .bind(id)
+                .bind(now())
+                .execute(&self.pool)
+                .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    /// Forgets an upload that came to nothing, unless it began anew since a time.
+    pub(crate) async fn give_up(&self, id: &str, before: i64) -> Result<(), CatalogError> {
+        sqlx::query("DELETE FROM images WHERE id = $1 AND state = 'receiving' AND changed_at < $2")
             .bind(id)
-            .bind(now())
+            .bind(before)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// Forgets an upload that came to nothing.
+    /// Forgets a photo that was to be removed and whose objects are gone.
     pub(crate) async fn forget(&self, id: &str) -> Result<(), CatalogError> {
-        sqlx::query("DELETE FROM images WHERE id = $1 AND state IN ('receiving', 'deleting')")
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query("DELETE FROM images WHERE id = $1 AND state = 'deleting'").bind(id).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -181,4 +192,65 @@ impl Catalog {
 
 fn json<T: serde::Serialize>(results: &[T]) -> String {
     serde_json::to_string(results).expect("results have string keys and no failing field")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0198f3c2-6a3c-7d4e-9c1e-5d0f7f1f2a31";
+
+    fn upload(filename: &str, bytes: u64) -> Image {
+        Image {
+            id: ID.to_owned(),
+            filename: filename.to_owned(),
+            content_type: "image/png".to_owned(),
+            bytes,
+            width: 4,
+            height: 3,
+            uploaded_at: now(),
+            resize: Part::Pending,
+            tag: Part::Pending,
+        }
+    }
+
+    async fn catalog(directory: &tempfile::TempDir) -> Catalog {
+        let url = format!("sqlite:{}?mode=rwc", directory.path().join("catalog.db").display());
+        Catalog::open(&url, None).await.unwrap()
+    }
+
+    async fn let_an_hour_pass(catalog: &Catalog) {
+        let statement = "UPDATE images SET changed_at = changed_at - 3600000";
+        sqlx::query(statement).execute(&catalog.pool).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_begins_anew_is_not_taken_for_one_that_was_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = catalog(&directory).await;
+        assert!(catalog.begin(&upload("first.png", 10)).await.unwrap());
+        let_an_hour_pass(&catalog).await;
+        let before = now() - 1_000_000;
+        assert_eq!(catalog.stuck("receiving", before).await.unwrap(), [ID]);
+        let second = upload("second.png", 20);
+        assert!(catalog.begin(&second).await.unwrap());
+        assert!(catalog.stuck("receiving", before).await.unwrap().is_empty());
+        catalog.give_up(ID, before).await.unwrap();
+        assert!(catalog.stored(ID).await.unwrap());
+        assert_eq!(catalog.get(ID).await.unwrap(), Some(second));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_stored_of_which_there_is_no_record_and_nothing_begins_before_it_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = catalog(&directory).await;
+        let photo = upload("cat.png", 10);
+        assert!(!catalog.stored(ID).await.unwrap());
+        assert!(catalog.begin(&photo).await.unwrap() && catalog.stored(ID).await.unwrap());
+        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(ID).await.unwrap());
+        assert!(catalog.begin_delete(ID).await.unwrap());
+        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(ID).await.unwrap());
+        catalog.forget(ID).await.unwrap();
+        assert!(catalog.begin(&photo).await.unwrap());
+    }
 }

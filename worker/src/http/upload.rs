@@ -54,9 +54,7 @@ fn id(key: Option<&HeaderValue>) -> String {
 async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
     let Incoming { name, header, content, fault } = incoming;
     if let Some(before) = site.catalog.get(&id).await? {
-        if let Content::Stream { pieces, .. } = content {
-            discard(pieces, site.config.max_upload_bytes).await;
-        }
+        drain(site, content).await;
         return Ok(answer(site, &before));
     }
     let image = Image {
@@ -70,12 +68,17 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
         tag: Part::Pending,
         id,
     };
-    site.catalog.begin(&image).await?;
+    if !site.catalog.begin(&image).await? {
+        drain(site, content).await;
+        return overtaken(site, &image).await;
+    }
     if let Err(error) = site.store.put(&original_key(&image.id), &image.content_type, content).await {
         // It may have been stored all the same: the sweep looks.
         return Err(fault.get().cloned().unwrap_or_else(|| error.into()));
     }
-    site.catalog.stored(&image.id).await?;
+    if !site.catalog.stored(&image.id).await? {
+        return overtaken(site, &image).await;
+    }
     tracing::info!(image = image.id, bytes = image.bytes, kind = image.content_type, "a photo was accepted");
     if let Err(error) = sweep::dispatch(site, &image.id, image.uploaded_at, trace).await {
         // The photo is safe and recorded, and the sweep sends what was not sent: to refuse it now would have it sent twice.
@@ -83,6 +86,20 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
     }
     let image = site.catalog.get(&image.id).await?.unwrap_or(image);
     Ok(answer(site, &image))
+}
+
+/// Answers an upload of which another, or a sweep, or who removes the photo has changed the record meanwhile.
+async fn overtaken(site: &Site, image: &Image) -> Result<Response, Problem> {
+    match site.catalog.get(&image.id).await? {
+        Some(before) => Ok(answer(site, &before)),
+        None => Err(Problem::Unavailable("the upload's record was removed meanwhile".to_owned())),
+    }
+}
+
+async fn drain(site: &Site, content: Content) {
+    if let Content::Stream { pieces, .. } = content {
+        discard(pieces, site.config.max_upload_bytes).await;
+    }
 }
 
 fn answer(site: &Site, image: &Image) -> Response {

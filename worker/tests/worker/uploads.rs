@@ -63,6 +63,23 @@ async fn an_upload_that_is_refused_early_is_answered_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_record_is_gone_is_not_accepted() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let post = || client.http.post(client.at("/images")).header("idempotency-key", "k").body(photo("cat.png")).send();
+    database.lose_new_photos().await;
+    let refused = post().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
+    database.keep_new_photos().await;
+    let accepted = post().await.unwrap();
+    assert_eq!(accepted.status(), 202);
+    let stored = client.get(&format!("/images/{}/original", id(&accepted.json().await.unwrap()))).await;
+    assert_eq!(stored.bytes().await.unwrap(), photo("cat.png"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_uploads_are_not_held_in_memory() {
     const AT_ONCE: usize = 10;
     let (cloud, database) = (Cloud::start().await, Database::sqlite());

@@ -110,6 +110,16 @@ impl Database {
         self.run("ALTER TABLE hidden RENAME TO images").await;
     }
 
+    /// Removes each photo's record as soon as it is made; for SQLite.
+    pub(crate) async fn lose_new_photos(&self) {
+        self.run("CREATE TRIGGER lost AFTER INSERT ON images BEGIN DELETE FROM images WHERE id = NEW.id; END").await;
+    }
+
+    /// Undoes [`Self::lose_new_photos`].
+    pub(crate) async fn keep_new_photos(&self) {
+        self.run("DROP TRIGGER lost").await;
+    }
+
     /// Returns how many photos there are in whatever state.
     pub(crate) async fn rows(&self) -> i64 {
         let pool = self.connect().await;

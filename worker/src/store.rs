@@ -20,6 +20,9 @@ pub(crate) enum StoreError {
     /// There is no such object.
     #[error("there is no object {0}")]
     Missing(String),
+    /// There is such an object already.
+    #[error("there is an object {0} already")]
+    Exists(String),
     /// The requested range lies outside of the object.
     #[error("the range lies outside of {0}")]
     Range(String),
@@ -47,15 +50,15 @@ impl Store {
 
     /// Stores an object, whole or not at all.
     pub(crate) async fn put(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type(content_type)
-            .body(content.into())
-            .send()
-            .await
-            .map_err(|error| failed("put", key, &error))?;
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
+        put.body(content.into()).send().await.map_err(|error| failed("put", key, &error))?;
+        Ok(())
+    }
+
+    /// Stores an object where there is none of its key: of several at once, one does.
+    pub(crate) async fn create(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
+        put.if_none_match("*").body(content.into()).send().await.map_err(|error| failed("create", key, &error))?;
         Ok(())
     }
 
@@ -77,6 +80,14 @@ impl Store {
     pub(crate) async fn etag(&self, key: &str) -> Result<String, StoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         Ok(head.map_err(|error| failed("head", key, &error))?.e_tag.unwrap_or_default())
+    }
+
+    /// Returns an object's length and content type.
+    pub(crate) async fn described(&self, key: &str) -> Result<(u64, String), StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|error| failed("head", key, &error))?;
+        let length = u64::try_from(head.content_length.unwrap_or_default()).unwrap_or_default();
+        Ok((length, head.content_type.unwrap_or_default()))
     }
 
     /// Tells whether an object is there.
@@ -149,6 +160,7 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (error.code(), status) {
         (Some("NoSuchKey" | "NotFound"), _) | (None, Some(404)) => StoreError::Missing(key.to_owned()),
+        (Some("PreconditionFailed"), _) | (_, Some(412)) => StoreError::Exists(key.to_owned()),
         (Some("InvalidRange"), _) | (_, Some(416)) => StoreError::Range(key.to_owned()),
         _ => StoreError::Failed { operation, key: key.to_owned(), why: DisplayErrorContext(error).to_string() },
     }

@@ -75,7 +75,7 @@ async fn sweep(site: &Site) -> Result<(), SweepError> {
     for id in site.catalog.stuck("receiving", cut_off).await? {
         if site.store.exists(&original_key(&id)).await? {
             tracing::info!(image = id, "completing an upload that was cut off after it was stored");
-            site.catalog.stored(&id).await?;
+            site.catalog.complete(&id).await?;
         } else {
             site.catalog.give_up(&id, cut_off).await?;
         }

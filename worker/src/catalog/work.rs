@@ -43,15 +43,35 @@ impl Catalog {
         Ok(changed.rows_affected() > 0)
     }
 
-    /// Notes that a photo's original is stored: from now on it is shown. Returns whether there was a record to say so of.
-    pub(crate) async fn stored(&self, id: &str) -> Result<bool, CatalogError> {
-        let changed =
-            sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
-                .bind(id)
-                .bind(now())
-                .execute(&self.pool)
-                .await?;
+    /// Notes that a photo's original is stored, and what it is: from now on it is shown. Returns whether there was a record to say
+    /// so of.
+    pub(crate) async fn stored(&self, image: &Image) -> Result<bool, CatalogError> {
+        // Of several uploads under one id another may have begun last.
+        let changed = sqlx::query(
+            "UPDATE images SET filename = $2, content_type = $3, bytes = $4, width = $5, height = $6, \
+             uploaded_at = $7, state = 'stored', changed_at = $8 WHERE id = $1 AND state = 'receiving'",
+        )
+        .bind(&image.id)
+        .bind(&image.filename)
+        .bind(&image.content_type)
+        .bind(i64::try_from(image.bytes).unwrap_or(i64::MAX))
+        .bind(i64::from(image.width))
+        .bind(i64::from(image.height))
+        .bind(image.uploaded_at)
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
         Ok(changed.rows_affected() > 0)
+    }
+
+    /// Notes that the original of an upload that was cut off is stored, as its record says.
+    pub(crate) async fn complete(&self, id: &str) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
+            .bind(id)
+            .bind(now())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Forgets an upload that came to nothing, unless it began anew since a time.
@@ -236,8 +256,18 @@ mod tests {
         assert!(catalog.begin(&second).await.unwrap());
         assert!(catalog.stuck("receiving", before).await.unwrap().is_empty());
         catalog.give_up(ID, before).await.unwrap();
-        assert!(catalog.stored(ID).await.unwrap());
+        catalog.complete(ID).await.unwrap();
         assert_eq!(catalog.get(ID).await.unwrap(), Some(second));
+    }
+
+    #[tokio::test]
+    async fn the_record_is_of_what_is_stored_whoever_began_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = catalog(&directory).await;
+        let [first, second] = [upload("first.png", 10), upload("second.png", 20)];
+        assert!(catalog.begin(&first).await.unwrap() && catalog.begin(&second).await.unwrap());
+        assert!(catalog.stored(&first).await.unwrap());
+        assert_eq!(catalog.get(ID).await.unwrap(), Some(first));
     }
 
     #[tokio::test]
@@ -245,11 +275,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalog = catalog(&directory).await;
         let photo = upload("cat.png", 10);
-        assert!(!catalog.stored(ID).await.unwrap());
-        assert!(catalog.begin(&photo).await.unwrap() && catalog.stored(ID).await.unwrap());
-        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(ID).await.unwrap());
+        assert!(!catalog.stored(&photo).await.unwrap());
+        assert!(catalog.begin(&photo).await.unwrap() && catalog.stored(&photo).await.unwrap());
+        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(&photo).await.unwrap());
         assert!(catalog.begin_delete(ID).await.unwrap());
-        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(ID).await.unwrap());
+        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(&photo).await.unwrap());
         catalog.forget(ID).await.unwrap();
         assert!(catalog.begin(&photo).await.unwrap());
     }

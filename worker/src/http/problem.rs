@@ -18,6 +18,8 @@ pub(super) enum Problem {
     TooSlow,
     NotAnImage(String),
     Unprocessable(String),
+    /// Another photo was uploaded under the same `Idempotency-Key`.
+    KeyReused,
     RangeNotSatisfiable,
     /// Something behind the site is not there at present.
     Unavailable(String),
@@ -43,6 +45,11 @@ impl Problem {
             ),
             Self::NotAnImage(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not an image of a known kind", why.clone()),
             Self::Unprocessable(why) => (StatusCode::UNPROCESSABLE_ENTITY, "The image cannot be used", why.clone()),
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key stands for another photo",
+                "Another photo came with the same Idempotency-Key. Send this one with a key of its own.".to_owned(),
+            ),
             Self::RangeNotSatisfiable => (
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The range cannot be served",
@@ -90,7 +97,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Missing(key) => Self::NotFound(format!("There is no {key}.")),
             StoreError::Range(_) => Self::RangeNotSatisfiable,
-            error @ StoreError::Failed { .. } => Self::Unavailable(error.to_string()),
+            error => Self::Unavailable(error.to_string()),
         }
     }
 }

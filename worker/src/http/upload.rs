@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::{
     App,
-    incoming::{Incoming, discard, receive},
+    incoming::{Fault, Incoming, discard, receive},
     names,
     pace::Pace,
     problem::Problem,
@@ -23,7 +23,7 @@ use crate::{
     catalog::now,
     record::{Image, Part, original_key},
     site::Site,
-    store::Content,
+    store::{Content, StoreError},
     sweep,
     trace::{TRACEPARENT, Trace},
 };
@@ -42,9 +42,10 @@ pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<R
     accepted.await.map_err(|error| Problem::Unavailable(error.to_string()))?
 }
 
-/// A client that lost the answer sends the photo again, with the same `Idempotency-Key`: it then is the same photo.
+/// A client that lost the answer sends the photo again, with the same `Idempotency-Key`: it then is the same photo. An empty
+/// key would be everybody's, so it is none.
 fn id(key: Option<&HeaderValue>) -> String {
-    match key {
+    match key.filter(|key| !key.is_empty()) {
         Some(key) => uuid::Uuid::new_v5(&KEYS, key.as_bytes()),
         None => uuid::Uuid::now_v7(),
     }
@@ -53,10 +54,6 @@ fn id(key: Option<&HeaderValue>) -> String {
 
 async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
     let Incoming { name, header, content, fault } = incoming;
-    if let Some(before) = site.catalog.get(&id).await? {
-        drain(site, content).await;
-        return Ok(answer(site, &before));
-    }
     let image = Image {
         filename: name.map_or_else(|| "photo".to_owned(), |name| names::clean(&name)),
         content_type: header.kind.content_type.to_owned(),
@@ -68,15 +65,16 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
         tag: Part::Pending,
         id,
     };
+    if let Some(before) = site.catalog.get(&image.id).await? {
+        drain(site, content).await;
+        return repeated(site, &before, &image);
+    }
     if !site.catalog.begin(&image).await? {
         drain(site, content).await;
         return overtaken(site, &image).await;
     }
-    if let Err(error) = site.store.put(&original_key(&image.id), &image.content_type, content).await {
-        // It may have been stored all the same: the sweep looks.
-        return Err(fault.get().cloned().unwrap_or_else(|| error.into()));
-    }
-    if !site.catalog.stored(&image.id).await? {
+    keep(site, &image, content, &fault).await?;
+    if !site.catalog.stored(&image).await? {
         return overtaken(site, &image).await;
     }
     tracing::info!(image = image.id, bytes = image.bytes, kind = image.content_type, "a photo was accepted");
@@ -88,10 +86,30 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
     Ok(answer(site, &image))
 }
 
+/// Stores an original where there is none under its key. One that is the same is as good.
+async fn keep(site: &Site, image: &Image, content: Content, fault: &Fault) -> Result<(), Problem> {
+    match site.store.create(&original_key(&image.id), &image.content_type, content).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::Exists(key)) => {
+            // Of an upload under the same key at the same time, or of one of which nobody learnt that it was stored.
+            let there = site.store.described(&key).await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+            if there == (image.bytes, image.content_type.clone()) { Ok(()) } else { Err(Problem::KeyReused) }
+        }
+        // It may have been stored all the same: the sweep looks.
+        Err(error) => Err(fault.get().cloned().unwrap_or_else(|| error.into())),
+    }
+}
+
+/// Answers an upload whose key has a photo already: with that photo, if it is the same.
+fn repeated(site: &Site, before: &Image, image: &Image) -> Result<Response, Problem> {
+    let content = |image: &Image| (image.bytes, image.content_type.clone(), image.width, image.height);
+    if content(before) == content(image) { Ok(answer(site, before)) } else { Err(Problem::KeyReused) }
+}
+
 /// Answers an upload of which another, or a sweep, or who removes the photo has changed the record meanwhile.
 async fn overtaken(site: &Site, image: &Image) -> Result<Response, Problem> {
     match site.catalog.get(&image.id).await? {
-        Some(before) => Ok(answer(site, &before)),
+        Some(before) => repeated(site, &before, image),
         None => Err(Problem::Unavailable("the upload's record was removed meanwhile".to_owned())),
     }
 }

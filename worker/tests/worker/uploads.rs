@@ -5,11 +5,14 @@ use std::io::Cursor;
 use futures::future::join_all;
 use image::{ImageFormat, RgbImage};
 use reqwest::{Body, multipart};
+use serde_json::Value;
 
 use crate::support::{
-    Cloud, Database, Worker, crafted, id, photo,
+    Cloud, Database, Worker, crafted, id, on_both_catalogs, photo,
     processes::{Process, megabytes},
 };
+
+on_both_catalogs!(one_key_is_one_photo);
 
 fn tiff() -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
@@ -56,8 +59,8 @@ async fn an_upload_that_is_refused_early_is_answered_all_the_same() {
     let huge = [crafted::png_that_claims(50_000, 50_000), vec![0; 10_000_000]].concat();
     assert_eq!(client.upload(huge).await.status(), 422);
     let again = || client.http.post(client.at("/images")).header("idempotency-key", "k").body(crafted::noise(1500));
-    let first: serde_json::Value = again().send().await.unwrap().json().await.unwrap();
-    let second: serde_json::Value = again().send().await.unwrap().json().await.unwrap();
+    let first: Value = again().send().await.unwrap().json().await.unwrap();
+    let second: Value = again().send().await.unwrap().json().await.unwrap();
     assert_eq!(id(&first), id(&second));
     assert_eq!(database.rows().await, 1);
 }
@@ -77,6 +80,38 @@ async fn an_upload_whose_record_is_gone_is_not_accepted() {
     assert_eq!(accepted.status(), 202);
     let stored = client.get(&format!("/images/{}/original", id(&accepted.json().await.unwrap()))).await;
     assert_eq!(stored.bytes().await.unwrap(), photo("cat.png"));
+}
+
+async fn one_key_is_one_photo(database: Database) {
+    let cloud = Cloud::start().await;
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let post = async |key: &str, content: Vec<u8>| {
+        let post = client.http.post(client.at("/images")).header("idempotency-key", key);
+        let answer = post.body(content).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let original = async |record: &Value| {
+        client.get(&format!("/images/{}/original", id(record))).await.bytes().await.unwrap().to_vec()
+    };
+    let photos = [photo("cat.png"), photo("coffee.png")];
+    let (status, first) = post("k", photos[0].clone()).await;
+    assert_eq!((status, post("k", photos[0].clone()).await), (202, (202, first.clone())));
+    assert_eq!(post("k", photos[1].clone()).await.0, 422);
+    assert!(original(&first).await == photos[0]);
+    assert_ne!(id(&post("", photos[0].clone()).await.1), id(&post("", photos[0].clone()).await.1));
+
+    for key in ["a", "b", "c"] {
+        let answers = join_all((0..8).map(|number| post(key, photos[number % 2].clone()))).await;
+        let accepted: Vec<&Value> =
+            answers.iter().filter(|(status, _)| *status == 202).map(|(_, record)| record).collect();
+        let stored = original(accepted[0]).await;
+        assert!(photos.contains(&stored));
+        assert!(accepted.iter().all(|record| record["bytes"] == stored.len() && id(record) == id(accepted[0])));
+        assert!(answers.iter().all(|(status, _)| [202, 422].contains(status)), "{answers:?}");
+    }
+    assert_eq!(database.rows().await, 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

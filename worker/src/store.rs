@@ -6,6 +6,7 @@ mod content;
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
+    config::StalledStreamProtectionConfig,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
     types::{Delete, ObjectIdentifier},
@@ -40,7 +41,9 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(sdk: &SdkConfig, bucket: &str) -> Self {
-        let mut config = aws_sdk_s3::config::Builder::from(sdk);
+        // What is stored comes in at the pace of who sends it, and that is watched where it comes in.
+        let watched = StalledStreamProtectionConfig::enabled().upload_enabled(false).build();
+        let mut config = aws_sdk_s3::config::Builder::from(sdk).stalled_stream_protection(watched);
         if sdk.endpoint_url().is_some() {
             // An endpoint of one name cannot have the bucket as a part of its name.
             config = config.force_path_style(true);

@@ -1,14 +1,18 @@
 //! Uploads of every size and shape arrive whole, and large ones take no memory to speak of.
 
-use std::io::Cursor;
+use std::{
+    io::Cursor,
+    time::{Duration, Instant},
+};
 
-use futures::future::join_all;
+use bytes::Bytes;
+use futures::{SinkExt as _, channel::mpsc, future::join_all};
 use image::{ImageFormat, RgbImage};
 use reqwest::{Body, multipart};
 use serde_json::Value;
 
 use crate::support::{
-    Cloud, Database, Worker, crafted, id, on_both_catalogs, photo,
+    Cloud, Database, Worker, crafted, eventually, id, on_both_catalogs, photo,
     processes::{Process, megabytes},
 };
 
@@ -112,6 +116,30 @@ async fn one_key_is_one_photo(database: Database) {
         assert!(answers.iter().all(|(status, _)| [202, 422].contains(status)), "{answers:?}");
     }
     assert_eq!(database.rows().await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_pauses_goes_on() {
+    // More than the SDK's own patience with what it stores, and less than the worker's with its senders.
+    const PAUSE: Duration = Duration::from_secs(7);
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let large = crafted::noise(1500);
+    let (first, rest) = large.split_at(large.len() - 1000);
+    let (mut sender, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
+    let post = client.http.post(client.at("/images")).header("content-length", large.len().to_string());
+    let uploading = tokio::spawn(post.body(Body::wrap_stream(body)).send());
+    sender.send(Ok(Bytes::copy_from_slice(first))).await.unwrap();
+    let begun = Instant::now();
+    eventually("the sender goes on", async || (begun.elapsed() > PAUSE).then_some(())).await;
+    sender.send(Ok(Bytes::copy_from_slice(rest))).await.unwrap();
+    drop(sender);
+    let answer = uploading.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 202);
+    let stored = client.get(&format!("/images/{}/original", id(&answer.json().await.unwrap()))).await;
+    assert!(stored.bytes().await.unwrap() == large);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -219,7 +219,8 @@ fn read(mut aside: File) -> Result<Pieces, Problem> {
 }
 
 fn no_room(error: &io::Error) -> Problem {
-    Problem::Unavailable(format!("an upload cannot be set aside in the directory for temporary files: {error}"))
+    let why = format!("an upload cannot be set aside in the directory for temporary files: {error}");
+    Problem::Unavailable { part: "disk", why }
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {
@@ -352,7 +353,7 @@ mod tests {
                 damaged[at] = damaged[at].wrapping_add(41);
                 let Some(request) = parsed(&damaged) else { continue };
                 if let Err(problem) = receive(request, LIMIT, Pace::UPLOAD).await {
-                    assert!(!matches!(problem, Problem::Unavailable(_)), "{at}: {problem:?}");
+                    assert!(!matches!(problem, Problem::Unavailable { .. }), "{at}: {problem:?}");
                 }
             }
         }

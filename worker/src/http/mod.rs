@@ -23,8 +23,13 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
-use crate::{metrics::Doing, site::Site};
+use crate::{
+    metrics::Doing,
+    site::Site,
+    trace::{TRACEPARENT, Trace},
+};
 
 /// What a form may take beside the file in it.
 const FORM: usize = 64 * 1024;
@@ -59,15 +64,28 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Counts every answer, and keeps browsers from guessing what it is.
+/// Counts every answer and what was missing for it, and keeps browsers from guessing what it is.
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let (route, begun) = (route(request.uri().path()), Instant::now());
     let under_way = app.site.metrics.begin(Doing::Request);
-    let mut answer = next.run(request).await;
+    let span = span(&request);
+    let mut answer = next.run(request).instrument(span).await;
     drop(under_way);
     app.site.metrics.request(route, answer.status().as_u16(), begun.elapsed());
+    if let Some(problem::Away(part)) = answer.extensions().get() {
+        app.site.metrics.error(part);
+    }
     answer.headers_mut().insert("x-content-type-options", http::HeaderValue::from_static("nosniff"));
     answer
+}
+
+/// Returns what the log says of everything that is done for a request: whose photo it is about. An upload says so itself.
+fn span(request: &Request) -> Span {
+    let Some(image) = request.uri().path().strip_prefix("/images/").and_then(|rest| rest.split('/').next()) else {
+        return Span::none();
+    };
+    let traceparent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    Trace::continued(traceparent, image).span(image)
 }
 
 /// Names what a path leads to, whatever is asked for: names of metrics do not come from outside.

@@ -22,8 +22,16 @@ pub(super) enum Problem {
     KeyReused,
     RangeNotSatisfiable,
     /// Something behind the site is not there at present.
-    Unavailable(String),
+    Unavailable {
+        /// What, by the word under which such faults are counted.
+        part: &'static str,
+        why: String,
+    },
 }
+
+/// Goes with an answer to whoever counts faults: what is not there at present.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Away(pub(super) &'static str);
 
 impl Problem {
     fn parts(&self) -> (StatusCode, &'static str, String) {
@@ -55,7 +63,7 @@ impl Problem {
                 "The range cannot be served",
                 "The range lies outside of the image.".to_owned(),
             ),
-            Self::Unavailable(_) => (
+            Self::Unavailable { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The site is not ready",
                 "Something that the site needs does not answer. Try again shortly.".to_owned(),
@@ -66,7 +74,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Self::Unavailable(why) = &self {
+        if let Self::Unavailable { why, .. } = &self {
             // The cause is for the log: it may name what outsiders need not know.
             tracing::warn!(why, "a request could not be served");
         }
@@ -79,8 +87,9 @@ impl IntoResponse for Problem {
             // What is left of the body is not read, so nothing can follow on this connection: who knows does not try.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if matches!(self, Self::Unavailable(_)) {
+        if let Self::Unavailable { part, .. } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            answer.extensions_mut().insert(Away(part));
         }
         answer
     }
@@ -88,7 +97,7 @@ impl IntoResponse for Problem {
 
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::Unavailable { part: "catalog", why: error.to_string() }
     }
 }
 
@@ -97,7 +106,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Missing(key) => Self::NotFound(format!("There is no {key}.")),
             StoreError::Range(_) => Self::RangeNotSatisfiable,
-            error => Self::Unavailable(error.to_string()),
+            error => Self::Unavailable { part: "bucket", why: error.to_string() },
         }
     }
 }

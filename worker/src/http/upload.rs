@@ -31,15 +31,20 @@ use crate::{
 /// Keys of uploads are names in this space.
 const KEYS: uuid::Uuid = uuid::uuid!("5b0f6a52-6a3c-4d4e-9c1e-5d0f7f1f2a31");
 
-pub(super) async fn upload(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn upload(State(app): State<App>, request: Request) -> Response {
     let id = id(request.headers().get("idempotency-key"));
     let trace = Trace::continued(request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()), &id);
     let span = trace.span(&id);
-    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).instrument(span.clone()).await?;
+    // What is wrong is logged when it becomes the answer, so that is done inside of the span.
+    async move { take(&app, id, request, trace).await.into_response() }.instrument(span).await
+}
+
+async fn take(app: &App, id: String, request: Request, trace: Trace) -> Result<Response, Problem> {
+    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).await?;
     // A client that goes away does not leave a photo half-way.
     let site = Arc::clone(&app.site);
-    let accepted = tokio::spawn(async move { accept(&site, id, incoming, &trace).await }.instrument(span));
-    accepted.await.map_err(|error| Problem::Unavailable(error.to_string()))?
+    let accepted = tokio::spawn(async move { accept(&site, id, incoming, &trace).await }.in_current_span());
+    accepted.await.map_err(|error| Problem::Unavailable { part: "request", why: error.to_string() })?
 }
 
 /// A client that lost the answer sends the photo again, with the same `Idempotency-Key`: it then is the same photo. An empty
@@ -92,7 +97,8 @@ async fn keep(site: &Site, image: &Image, content: Content, fault: &Fault) -> Re
         Ok(()) => Ok(()),
         Err(StoreError::Exists(key)) => {
             // Of an upload under the same key at the same time, or of one of which nobody learnt that it was stored.
-            let there = site.store.described(&key).await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+            let there = site.store.described(&key).await;
+            let there = there.map_err(|error| Problem::Unavailable { part: "bucket", why: error.to_string() })?;
             if there == (image.bytes, image.content_type.clone()) { Ok(()) } else { Err(Problem::KeyReused) }
         }
         // It may have been stored all the same: the sweep looks.
@@ -108,10 +114,11 @@ fn repeated(site: &Site, before: &Image, image: &Image) -> Result<Response, Prob
 
 /// Answers an upload of which another, or a sweep, or who removes the photo has changed the record meanwhile.
 async fn overtaken(site: &Site, image: &Image) -> Result<Response, Problem> {
-    match site.catalog.get(&image.id).await? {
-        Some(before) => repeated(site, &before, image),
-        None => Err(Problem::Unavailable("the upload's record was removed meanwhile".to_owned())),
-    }
+    let Some(before) = site.catalog.get(&image.id).await? else {
+        let why = "the upload's record was removed meanwhile".to_owned();
+        return Err(Problem::Unavailable { part: "catalog", why });
+    };
+    repeated(site, &before, image)
 }
 
 async fn drain(site: &Site, content: Content) {

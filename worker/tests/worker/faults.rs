@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, on_both_catalogs, photo};
+use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo};
 
 on_both_catalogs!(an_outage_of_the_catalog_uses_up_no_receive);
 
@@ -170,4 +170,38 @@ async fn a_lost_queue_is_told_by_those_who_need_it() {
         (status == 503 && told["reasons"][0].as_str()?.contains("ReceiveMessage")).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_request_from_being_served_is_logged_with_its_photo_and_counted() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let proxy =
+        Proxy::start(
+            &cloud.url(),
+            |operation| {
+                if operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
+            },
+        )
+        .await;
+    let web = Worker::of("web", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("AWS_ENDPOINT_URL", proxy.url())
+        .start()
+        .await;
+    let client = web.client();
+    let before = client.errors("bucket").await;
+    assert_eq!(client.upload(photo("cat.png")).await.status(), 503);
+    assert!(client.errors("bucket").await > before);
+    proxy.relent();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    database.hide_photos().await;
+    let before = client.errors("catalog").await;
+    assert_eq!(client.get(&format!("/images/{accepted}")).await.status(), 503);
+    assert!(client.errors("catalog").await > before);
+    let (_, log) = web.stop().await;
+    let unserved = lines(&log).into_iter().filter(|line| line.to_string().contains("a request could not be served"));
+    let images: Vec<Value> = unserved.map(|line| line["span"]["image"].clone()).collect();
+    assert_eq!((images.len(), &images[1]), (2, &accepted.into()), "{log}");
+    assert!(images[0].is_string(), "{log}");
 }

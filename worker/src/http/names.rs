@@ -27,8 +27,8 @@ fn decode(text: &str) -> String {
 
 fn disposition(value: &str) -> Option<String> {
     let mut plain = None;
-    for parameter in value.split(';').skip(1) {
-        let (name, value) = parameter.split_once('=')?;
+    for parameter in parameters(value).skip(1) {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => return value.trim().splitn(3, '\'').nth(2).map(decode),
             "filename" => plain = Some(value.trim().trim_matches('"').replace("\\\"", "\"")),
@@ -36,6 +36,17 @@ fn disposition(value: &str) -> Option<String> {
         }
     }
     plain
+}
+
+/// Splits a header's value at semicolons, but not at those that stand in quotes.
+fn parameters(value: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |character| {
+        let (was_quoted, was_escaped) = (quoted, escaped);
+        escaped = was_quoted && !was_escaped && character == '\\';
+        quoted = was_quoted != (character == '"' && !was_escaped);
+        character == ';' && !was_quoted
+    })
 }
 
 /// Makes a name fit to be shown: it is no path, and holds no control characters.
@@ -77,6 +88,8 @@ mod tests {
         };
         assert_eq!(of(&with("x-filename", "caf%C3%A9.png"), None).unwrap(), "café.png");
         assert_eq!(of(&with("content-disposition", "attachment; filename=\"a b.png\""), None).unwrap(), "a b.png");
+        let odd = "attachment; filename=\"a;b=\\\";c.png\"; x;";
+        assert_eq!(of(&with("content-disposition", odd), None).unwrap(), "a;b=\";c.png");
         let both = "form-data; filename=\"x.png\"; filename*=UTF-8''caf%C3%A9.png";
         assert_eq!(of(&with("content-disposition", both), None).unwrap(), "café.png");
         assert_eq!(of(&HeaderMap::new(), Some("x=1&filename=a+b%21.png")).unwrap(), "a b!.png");

@@ -6,13 +6,14 @@ use axum::{
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 
 use super::{App, names, problem::Problem};
 use crate::{
     record::{Image, original_key},
+    store::StoreError,
     sweep,
 };
 
@@ -66,42 +67,57 @@ pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 pub(super) async fn original(
     State(app): State<App>,
     Path(id): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let image = find(&app, &id).await?;
-    let name = names::inline(&image.filename);
-    object(&app, &original_key(&id), &image.content_type, &headers, &name).await
+    let (key, disposition) = (original_key(&id), names::inline(&image.filename));
+    let file = File { key: &key, content_type: &image.content_type, length: image.bytes, disposition: &disposition };
+    object(&app, file, &method, &headers).await
 }
 
 pub(super) async fn rendition(
     State(app): State<App>,
     Path((id, width)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let image = find(&app, &id).await?;
     let width: Option<u32> = width.parse().ok();
     let rendition = image.resize.results().iter().find(|rendition| Some(rendition.width) == width);
     let rendition = rendition.ok_or_else(|| Problem::NotFound("There is no rendition of this width.".to_owned()))?;
-    object(&app, &rendition.key, &rendition.content_type, &headers, "inline").await
+    let file = File {
+        key: &rendition.key,
+        content_type: &rendition.content_type,
+        length: rendition.bytes,
+        disposition: "inline",
+    };
+    object(&app, file, &method, &headers).await
+}
+
+/// An object as it is shown.
+struct File<'a> {
+    key: &'a str,
+    content_type: &'a str,
+    length: u64,
+    disposition: &'a str,
 }
 
 /// Passes an object on as it comes, whole or the range that was asked for.
-async fn object(
-    app: &App,
-    key: &str,
-    content_type: &str,
-    asked: &HeaderMap,
-    disposition: &str,
-) -> Result<Response, Problem> {
+async fn object(app: &App, file: File<'_>, method: &Method, asked: &HeaderMap) -> Result<Response, Problem> {
     let text = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
-    let mut range = text(header::RANGE).filter(|range| is_byte_range(range));
+    // Ranges are of GET alone (RFC 9110, 14.2).
+    let mut range = text(header::RANGE).filter(|range| *method == Method::GET && is_byte_range(range));
     if let (Some(_), Some(known)) = (range, text(header::IF_RANGE))
-        && app.site.store.etag(key).await? != known
+        && app.site.store.etag(file.key).await? != known
     {
         // The range is wanted only of what the client has a part of already.
         range = None;
     }
-    let object = app.site.store.open(key, range).await?;
+    let object = app.site.store.open(file.key, range).await.map_err(|error| match error {
+        StoreError::Range(_) => Problem::RangeNotSatisfiable { length: file.length },
+        error => error.into(),
+    })?;
     let etag = object.e_tag.clone().unwrap_or_default();
     let mut headers = HeaderMap::new();
     let mut set = |name: HeaderName, value: &str| {
@@ -114,13 +130,11 @@ async fn object(
     };
     set(header::ETAG, &etag);
     set(header::CACHE_CONTROL, FOR_EVER);
-    if !etag.is_empty()
-        && text(header::IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag))
-    {
+    if text(header::IF_NONE_MATCH).is_some_and(|known| is_known(known, &etag)) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    set(header::CONTENT_TYPE, content_type);
-    set(header::CONTENT_DISPOSITION, disposition);
+    set(header::CONTENT_TYPE, file.content_type);
+    set(header::CONTENT_DISPOSITION, file.disposition);
     set(header::ACCEPT_RANGES, "bytes");
     set(header::CONTENT_LENGTH, &object.content_length.unwrap_or_default().to_string());
     let status = match &object.content_range {
@@ -136,6 +150,13 @@ async fn object(
     Ok((status, headers, body).into_response())
 }
 
+/// Tells whether an `If-None-Match` names an entity tag. Weak ones count (RFC 9110, 13.1.2), and `*` is any.
+fn is_known(known: &str, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let mut known = known.split(',').map(str::trim);
+    known.any(|one| one == "*" || !etag.is_empty() && opaque(one) == opaque(etag))
+}
+
 /// Tells whether a range is one that is served: one run of bytes. Any other is passed over, and all is sent.
 fn is_byte_range(range: &str) -> bool {
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
@@ -148,6 +169,16 @@ fn is_byte_range(range: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entity_tag_is_known_whether_it_is_weak_or_not() {
+        for known in ["\"a\"", "W/\"a\"", "\"b\", W/\"a\"", "*"] {
+            assert!(is_known(known, "\"a\""), "{known}");
+        }
+        for other in ["", "a", "\"b\"", "W/\"b\"", "W/"] {
+            assert!(!is_known(other, "\"a\"") && !is_known(other, ""), "{other}");
+        }
+    }
 
     #[test]
     fn only_a_run_of_bytes_is_a_range() {

@@ -20,7 +20,10 @@ pub(super) enum Problem {
     Unprocessable(String),
     /// Another photo was uploaded under the same `Idempotency-Key`.
     KeyReused,
-    RangeNotSatisfiable,
+    /// The image has only so many bytes.
+    RangeNotSatisfiable {
+        length: u64,
+    },
     /// Something behind the site is not there at present.
     Unavailable {
         /// What, by the word under which such faults are counted.
@@ -58,7 +61,7 @@ impl Problem {
                 "The Idempotency-Key stands for another photo",
                 "Another photo came with the same Idempotency-Key. Send this one with a key of its own.".to_owned(),
             ),
-            Self::RangeNotSatisfiable => (
+            Self::RangeNotSatisfiable { .. } => (
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The range cannot be served",
                 "The range lies outside of the image.".to_owned(),
@@ -87,6 +90,11 @@ impl IntoResponse for Problem {
             // What is left of the body is not read, so nothing can follow on this connection: who knows does not try.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Self::RangeNotSatisfiable { length } = self
+            && let Ok(value) = HeaderValue::from_str(&format!("bytes */{length}"))
+        {
+            headers.insert(header::CONTENT_RANGE, value);
+        }
         if let Self::Unavailable { part, .. } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             answer.extensions_mut().insert(Away(part));
@@ -105,7 +113,6 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Missing(key) => Self::NotFound(format!("There is no {key}.")),
-            StoreError::Range(_) => Self::RangeNotSatisfiable,
             error => Self::Unavailable { part: "bucket", why: error.to_string() },
         }
     }

@@ -31,6 +31,9 @@ async fn files_are_cacheable_and_come_in_ranges() {
 
         let known = ask(IF_NONE_MATCH, etag.to_str().unwrap()).await.unwrap();
         assert_eq!((known.status().as_u16(), known.headers().get("etag")), (304, Some(&etag)));
+        assert_eq!(ask(IF_NONE_MATCH, "*").await.unwrap().status(), 304);
+        let weak = format!("W/{}", etag.to_str().unwrap());
+        assert_eq!(ask(IF_NONE_MATCH, &weak).await.unwrap().status(), 304);
         assert_eq!(ask(IF_NONE_MATCH, "\"other\"").await.unwrap().status(), 200);
 
         let last = content.len() - 1;
@@ -49,7 +52,8 @@ async fn files_are_cacheable_and_come_in_ranges() {
         let beyond = ask(RANGE, "bytes=999999999-").await.unwrap();
         assert_eq!(beyond.status(), 416);
         assert_eq!(beyond.headers()["content-type"], "application/problem+json");
-        let head = client.http.head(client.at(path)).send().await.unwrap();
+        assert_eq!(beyond.headers()["content-range"], format!("bytes */{}", content.len()).as_str());
+        let head = client.http.head(client.at(path)).header(RANGE, "bytes=0-9").send().await.unwrap();
         assert_eq!(
             (head.status().as_u16(), head.headers()["content-length"].to_str().unwrap()),
             (200, content.len().to_string().as_str())

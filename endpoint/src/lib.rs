@@ -14,6 +14,7 @@
 mod admin;
 mod auth;
 mod clock;
+pub mod connections;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod hosts;
@@ -108,6 +109,7 @@ pub enum OpenError {
 pub struct Endpoint {
     services: route::Services,
     store: Arc<Store>,
+    most_connections: usize,
 }
 
 impl Endpoint {
@@ -117,7 +119,7 @@ impl Endpoint {
         let store = open_store(&config.data_dir).await?;
         let store = Arc::new(store);
         let services = route::Services::new(&config, Arc::clone(&store), Arc::new(SystemClock));
-        Ok(Endpoint { services, store })
+        Ok(Endpoint { services, store, most_connections: server::MAX_CONNECTIONS })
     }
 
     /// Lets requests be addressed to other names and addresses than those of loopback.
@@ -127,10 +129,18 @@ impl Endpoint {
         self
     }
 
+    /// Has no more than so many connections at a time. When there are as many, the one that has been without a request for
+    /// longest is closed for the next.
+    #[must_use]
+    pub fn with_most_connections(mut self, most: usize) -> Endpoint {
+        self.most_connections = most;
+        self
+    }
+
     /// Serves on `listener` until `shutdown` is cancelled: then ends long polls, finishes the requests in flight, and closes
     /// the store.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ServeError> {
-        server::serve(self.services, self.store, listener, shutdown).await
+        server::serve(self.services, self.store, listener, self.most_connections, shutdown).await
     }
 }
 

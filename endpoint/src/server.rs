@@ -1,6 +1,6 @@
 //! The listener: connections in, orderly end.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -9,23 +9,24 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{route::Services, store::Store};
+use crate::{
+    connections::{Connections, Open},
+    route::Services,
+    store::Store,
+};
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take to send the head of a request, once it has sent one.
 const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long requests in flight may take to finish once the endpoint is told to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// More than any SDK sends; presigned URLs are the longest.
 const MAX_HEAD: usize = 64 * 1024;
-/// Connections at a time; others wait to be accepted. Most processes may have 1,024 files open, and the store needs some.
-const MAX_CONNECTIONS: usize = 768;
-/// A pause after a failed accept (too many open files, say), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections at a time, where nobody says otherwise. Most processes may have 1,024 files open, and the store needs some.
+pub(crate) const MAX_CONNECTIONS: usize = 768;
 
 /// Why serving ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +40,11 @@ pub(crate) async fn serve(
     services: Services,
     store: Arc<Store>,
     listener: TcpListener,
+    most_connections: usize,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let graceful = GracefulShutdown::new();
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let open = Connections::new(most_connections);
     // Owned here, so that dropping this future drops every connection with it.
     let mut connections = JoinSet::new();
     let background = services.clone();
@@ -50,17 +52,11 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &free) => match accepted {
-                Ok((stream, place)) => {
-                    connections.spawn(connection(stream, place, services.clone(), graceful.watcher()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            // Ended connections are collected as they end.
-            Some(_) = connections.join_next() => {}
+            (stream, _, place) = open.accept(&listener) => {
+                connections.spawn(connection(stream, place, services.clone(), graceful.watcher()));
+                // What has ended is collected here, and not as it ends: that would drop a connection that waits for its place.
+                while connections.try_join_next().is_some() {}
+            }
         }
     }
     drop(listener);
@@ -73,21 +69,16 @@ pub(crate) async fn serve(
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| ServeError::Close(error.to_string()))
 }
 
-/// Accepts a connection once there is a place for it.
-async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(free).acquire_owned().await.map_err(io::Error::other)?;
-    Ok((listener.accept().await?.0, place))
-}
-
-/// Serves a connection to its end, and then gives its place free.
-async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, services: Services, watcher: Watcher) {
+/// Serves a connection to its end.
+async fn connection(stream: TcpStream, open: Open, services: Services, watcher: Watcher) {
     // Answers are small and complete: waiting to fill a packet only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
-    let service = service_fn(move |request| {
+    let service = service_fn(|request| {
         let services = services.clone();
-        async move { Ok::<_, Infallible>(services.answer(request).await) }
+        let under_way = open.begin();
+        async move { Ok::<_, Infallible>(services.answer(request).await.map(|body| under_way.until_sent(body))) }
     });
     // The limit on how many headers there may be is the library's own: with another it would allocate for each request.
     let connection = http1::Builder::new()
@@ -95,7 +86,10 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, services: S
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+    tokio::select! {
+        () = open.must_close() => {}
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }

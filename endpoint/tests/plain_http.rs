@@ -7,10 +7,13 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
+use decouple_endpoint::Endpoint;
 use reqwest::{Client, RequestBuilder, Response, header::HOST};
 use serde_json::Value;
 
-use crate::support::{ACCESS_KEY, REGION, Running, SECRET_KEY, fresh};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use crate::support::{ACCESS_KEY, DEADLINE, REGION, Running, SECRET_KEY, config, fresh};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -175,4 +178,20 @@ async fn pages_of_other_sites_have_no_access_to_queues() {
     assert_eq!(status, 403, "{said}");
     let (status, said) = answer(signed(&endpoint, "sqs", form, SECRET_KEY).header("sec-fetch-site", "same-site")).await;
     assert_eq!(status, 200, "{said}");
+}
+
+#[tokio::test]
+async fn idle_connections_keep_nobody_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::open(config(directory.path())).await.unwrap().with_most_connections(3);
+    let endpoint = Running::serve(endpoint).await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        idle.push(TcpStream::connect(endpoint.address).await.unwrap());
+    }
+    let (status, said) = answer(signed(&endpoint, "sqs", "Action=ListQueues", SECRET_KEY)).await;
+    assert_eq!(status, 200, "{said}");
+    let read = tokio::time::timeout(DEADLINE, idle[0].read(&mut [0])).await.unwrap();
+    assert_eq!(read.unwrap(), 0, "the connection that was idle longest is closed");
+    endpoint.stop().await;
 }

@@ -34,7 +34,10 @@ pub(crate) fn config(directory: &Path) -> Config {
 
 impl Running {
     pub(crate) async fn start(directory: &Path) -> Running {
-        let endpoint = Endpoint::open(config(directory)).await.unwrap();
+        Running::serve(Endpoint::open(config(directory)).await.unwrap()).await
+    }
+
+    pub(crate) async fn serve(endpoint: Endpoint) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

@@ -24,7 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::{Context, signals::interrupted};
-use crate::error::{Error, Kind, chain};
+use crate::{
+    error::{Error, Kind, chain},
+    local::files,
+};
 
 /// The port that people know from other local AWS endpoints.
 const PORT: u16 = 4566;
@@ -70,6 +73,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         .with_ansi(false)
         .with_env_filter(EnvFilter::try_from_env("DECOUPLE_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED)))
         .init();
+    files::raise_limit();
     let listener = bind(arguments).await?;
     let directory = Directory::of(arguments.data_dir.as_deref())?;
     let region = context.common.region.as_deref().unwrap_or(REGION);

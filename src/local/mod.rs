@@ -9,6 +9,7 @@ pub mod balancer;
 pub mod client;
 pub mod control;
 pub mod daemon;
+pub mod files;
 mod get;
 pub mod group;
 pub mod home;

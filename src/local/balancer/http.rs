@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
+use decouple_endpoint::connections::{Connections, Held, Open};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -10,14 +11,12 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Rate, Targets, forward::Forwarder};
+use super::{Limits, Rate, Targets, body::AnswerBody, forward::Forwarder};
 
 /// A client must have sent the head of its request by then.
 const HEAD: Duration = Duration::from_secs(30);
 /// Requests that are still under way so long after a stop are cut.
 const FINISH: Duration = Duration::from_secs(30);
-/// When the process is out of file descriptors, accepting again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Largest head of a request.
 const LARGEST_HEAD: usize = 64 * 1024;
 
@@ -29,30 +28,27 @@ pub(super) async fn run(
     rate: Arc<Rate>,
     stop: CancellationToken,
 ) {
+    let places = Connections::new(limits.connections);
     let forwarder = Arc::new(Forwarder::new(targets, limits));
     let mut server = hyper::server::conn::http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST_HEAD);
     let graceful = GracefulShutdown::new();
     loop {
-        let accepted = tokio::select! {
+        let (stream, client, open) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, client) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
+            accepted = places.accept(&listener) => accepted,
         };
         // It only makes small answers wait; without it they merely take longer.
         let _slower = stream.set_nodelay(true);
-        let connection = server.serve_connection(TokioIo::new(stream), service(&forwarder, &rate, client));
+        let open = Arc::new(open);
+        let connection = server.serve_connection(TokioIo::new(stream), service(&forwarder, &rate, &open, client));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                () = open.must_close() => {}
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
             }
         });
     }
@@ -65,18 +61,68 @@ pub(super) async fn run(
 fn service(
     forwarder: &Arc<Forwarder>,
     rate: &Arc<Rate>,
+    open: &Arc<Open>,
     client: SocketAddr,
 ) -> impl hyper::service::Service<
     hyper::Request<Incoming>,
-    Response = hyper::Response<super::body::AnswerBody>,
+    Response = hyper::Response<Held<AnswerBody>>,
     Error = Infallible,
     Future: Send,
 > + use<> {
     let forwarder = Arc::clone(forwarder);
     let rate = Arc::clone(rate);
+    let open = Arc::clone(open);
     service_fn(move |request| {
         let forwarder = Arc::clone(&forwarder);
+        let under_way = open.begin();
         rate.count();
-        async move { Ok(forwarder.forward(request, client).await) }
+        async move { Ok(forwarder.forward(request, client).await.map(|body| under_way.until_sent(body))) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        sync::watch,
+    };
+
+    use super::{
+        super::{Balancer, Limits},
+        *,
+    };
+    use crate::{local::group::State, topology::BalancerKind};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// A balancer of a group without instances, for so many connections.
+    async fn balancer(connections: usize) -> (Balancer, SocketAddr) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits { max_upload_bytes: 1000, answer: DEADLINE, connections };
+        let group = watch::channel(State::default()).1;
+        (Balancer::start(listener, BalancerKind::Application, group, limits), address)
+    }
+
+    /// The status line of the answer to a request.
+    async fn ask(address: SocketAddr, head: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn idle_connections_make_room() {
+        let (balancer, address) = balancer(2).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let _second = TcpStream::connect(address).await.unwrap();
+        let answer = ask(address, "GET / HTTP/1.1\r\nHost: localhost").await;
+        assert_eq!(answer, "HTTP/1.1 503 Service Unavailable");
+        let read = tokio::time::timeout(DEADLINE, first.read(&mut [0])).await.unwrap();
+        assert_eq!(read.unwrap(), 0, "the connection that was idle longest is closed");
+        balancer.stop().await;
+    }
 }

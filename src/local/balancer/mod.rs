@@ -28,6 +28,8 @@ pub struct Limits {
     pub max_upload_bytes: u64,
     /// Longest that an answer's first byte may take.
     pub answer: Duration,
+    /// Most connections at a time.
+    pub connections: usize,
 }
 
 /// A balancer that runs.
@@ -47,7 +49,9 @@ impl Balancer {
             BalancerKind::Application => {
                 tokio::spawn(http::run(listener, targets, limits, Arc::clone(&rate), stop.clone()))
             }
-            BalancerKind::Network => tokio::spawn(tcp::run(listener, targets, Arc::clone(&rate), stop.clone())),
+            BalancerKind::Network => {
+                tokio::spawn(tcp::run(listener, targets, limits.connections, Arc::clone(&rate), stop.clone()))
+            }
         };
         Self { rate, stop, task }
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use decouple_endpoint::connections::Connections;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -12,27 +13,30 @@ use super::{Rate, Targets, targets::Target};
 
 /// Connections that are still open so long after a stop are cut.
 const FINISH: Duration = Duration::from_secs(30);
-/// When the process is out of file descriptors, accepting again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Passes connections on until it is told to stop.
-pub(super) async fn run(listener: TcpListener, targets: Targets, rate: Arc<Rate>, stop: CancellationToken) {
+pub(super) async fn run(
+    listener: TcpListener,
+    targets: Targets,
+    most: usize,
+    rate: Arc<Rate>,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
+    let places = Connections::new(most);
     loop {
-        let accepted = tokio::select! {
+        let (client, _, open) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = places.accept(&listener) => accepted,
         };
-        match accepted {
-            Ok((client, _)) => {
-                rate.count();
-                connections.spawn(pass_on(client, targets.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        rate.count();
+        // Which of them idle is not seen here but by the instances, which close them: all others wait for a place.
+        let busy = open.begin();
+        let targets = targets.clone();
+        connections.spawn(async move {
+            pass_on(client, targets).await;
+            drop((busy, open));
+        });
     }
     connections.close();
     if tokio::time::timeout(FINISH, connections.wait()).await.is_err() {

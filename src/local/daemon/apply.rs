@@ -14,6 +14,7 @@ use crate::{
     local::{
         balancer::{Balancer, Limits},
         control::Answer,
+        files,
         group::{Group, NotHealthy},
         identity::write_private,
         logs,
@@ -166,6 +167,7 @@ impl Environment {
             let limits = Limits {
                 max_upload_bytes: plan.balancer.max_upload_bytes,
                 answer: Duration::from_secs(plan.balancer.answer_seconds),
+                connections: files::connections_to_site(),
             };
             let balancer = Balancer::start(listener, plan.balancer.balancing, group, limits);
             running.balancer = Some(RunningBalancer { balancer, plan: plan.balancer.clone(), port });

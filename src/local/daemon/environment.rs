@@ -14,6 +14,7 @@ use super::{DaemonError, scaling};
 use crate::{
     local::{
         balancer::Balancer,
+        files,
         group::{Group, Spec},
         home::Place,
         identity::Identity,
@@ -74,7 +75,7 @@ pub(super) async fn open_endpoint(place: &Place, identity: &Identity) -> Result<
             secret_access_key: identity.secret_access_key.clone(),
         },
     };
-    Ok(endpoint::Endpoint::open(config).await?)
+    Ok(endpoint::Endpoint::open(config).await?.with_most_connections(files::connections_to_endpoint()))
 }
 
 impl Environment {

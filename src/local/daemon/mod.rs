@@ -23,7 +23,7 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use self::environment::Environment;
-use super::{home::Place, identity::Identity, process};
+use super::{files, home::Place, identity::Identity, process};
 
 /// Workers that a crashed background process left behind may finish for so long.
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
 
 /// Runs the background process of an environment until `shutdown` is cancelled or a client says stop.
 pub async fn run(place: Place, shutdown: CancellationToken) -> Result<(), DaemonError> {
+    files::raise_limit();
     let in_place = |what: &str| io_error(format!("{what} in {}", place.path().display()));
     place.create().map_err(in_place("the directories cannot be made"))?;
     let _lock = lock(&place)?;

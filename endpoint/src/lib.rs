@@ -26,6 +26,7 @@ mod server;
 mod sns;
 mod sqs;
 mod store;
+mod tags;
 mod wire;
 
 use std::{

@@ -195,3 +195,21 @@ async fn idle_connections_keep_nobody_out() {
     assert_eq!(read.unwrap(), 0, "the connection that was idle longest is closed");
     endpoint.stop().await;
 }
+
+#[tokio::test]
+async fn tags_that_the_services_refuse_are_refused() {
+    let (_directory, endpoint) = fresh().await;
+    let call = async |service: &str, form: &str| answer(signed(&endpoint, service, form, SECRET_KEY)).await;
+    let reserved = "Key=aws:x";
+    let (status, xml) = call("sqs", &format!("Action=CreateQueue&QueueName=q&Tag.1.{reserved}&Tag.1.Value=v")).await;
+    assert_eq!((status, element(&xml, "Code")), (400, "InvalidParameterValue"));
+    let (status, xml) = call("sns", &format!("Action=CreateTopic&Name=t&Tags.member.1.{reserved}")).await;
+    assert_eq!((status, element(&xml, "Code")), (400, "InvalidParameter"));
+    let long = "k".repeat(129);
+    call("sqs", "Action=CreateQueue&QueueName=q").await;
+    let path = format!("Action=TagQueue&QueueUrl={}/000000000000/q&Tag.1.Key={long}&Tag.1.Value=v", endpoint.url());
+    let (status, xml) = call("sqs", &path).await;
+    assert_eq!((status, element(&xml, "Code")), (400, "InvalidParameterValue"));
+    assert_eq!(element(&xml, "Message"), "Tag keys must be between 1 and 128 characters in length.");
+    endpoint.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::{sqs::SqsError, store::StoreError, wire::Fault};
+use crate::{sqs::SqsError, store::StoreError, tags::Wrong, wire::Fault};
 
 /// An error of SNS.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,15 @@ impl SnsError {
 impl From<rusqlite::Error> for SnsError {
     fn from(error: rusqlite::Error) -> Self {
         SnsError::Store(error.into())
+    }
+}
+
+impl From<Wrong> for SnsError {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::TooMany => SnsError::TagLimitExceeded,
+            wrong => SnsError::invalid("Tags", wrong.to_string()),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     names::Names,
     sqs::{FIFO_SUFFIX, fifo},
     store::Unit,
+    tags,
 };
 
 use super::{
@@ -22,7 +23,6 @@ use super::{
 };
 
 const MAX_NAME: usize = 256;
-const MAX_TAGS: usize = 50;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -261,8 +261,8 @@ impl Sns {
     pub(super) async fn tag(&self, input: TagResource) -> Result<(), SnsError> {
         let tags = tag_map(input.tags)?;
         let changed = self.change_topic(input.resource_arn, move |topic| {
-            topic.tags.extend(tags);
-            if topic.tags.len() > MAX_TAGS { Err(SnsError::TagLimitExceeded) } else { Ok(()) }
+            tags::add(&mut topic.tags, tags)?;
+            Ok(())
         });
         changed.await.map_err(as_resource)
     }
@@ -321,10 +321,9 @@ fn tag_map(tags: Vec<Tag>) -> Result<AttributeMap, SnsError> {
     if tags.len() < given {
         return Err(SnsError::refused("Duplicated keys are not allowed."));
     }
-    match tags.len() {
-        0..=MAX_TAGS => Ok(tags),
-        _ => Err(SnsError::TagLimitExceeded),
-    }
+    let mut checked = AttributeMap::new();
+    tags::add(&mut checked, tags)?;
+    Ok(checked)
 }
 
 fn check_name(name: &str, attributes: &AttributeMap) -> Result<(), SnsError> {

@@ -17,6 +17,7 @@ use super::{
     error::SqsError,
     fifo, paging,
     rows::{self, FIFO_SUFFIX, Queue, counts, existing_queue, queues_after, save_queue},
+    tags,
 };
 
 const MAX_NAME: usize = 80;
@@ -253,8 +254,10 @@ fn create(unit: &mut Unit<'_>, names: &Names, input: CreateQueue, now: Millis) -
     let mut attributes = QueueAttributes::default();
     attributes.set(&input.attributes, input.queue_name.ends_with(FIFO_SUFFIX))?;
     check_dead_letter_queue(unit, names, &input.queue_name, &attributes)?;
-    let mut tags = input.tags;
-    tags.extend(input.lowercase_tags);
+    let mut tags = AttributeMap::new();
+    for given in [input.tags, input.lowercase_tags] {
+        tags::add(&input.queue_name, &mut tags, given)?;
+    }
     let sql = "INSERT INTO queue (name, created_ms, modified_ms, attributes, tags) VALUES (?1, ?2, ?2, ?3, ?4)";
     unit.connection().prepare_cached(sql)?.execute(params![input.queue_name, now, Json(&attributes), Json(&tags)])?;
     Ok(())

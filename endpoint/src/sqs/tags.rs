@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::Unit;
+use crate::{
+    store::Unit,
+    tags::{self, Wrong},
+};
 
 use super::{
     Sqs,
@@ -11,8 +14,6 @@ use super::{
     queues::OneQueue,
     rows::{Queue, existing_queue, save_queue},
 };
-
-const MAX_TAGS: usize = 50;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -35,27 +36,27 @@ pub(super) struct Tags {
     tags: AttributeMap,
 }
 
+/// Adds tags to those of a queue.
+pub(super) fn add(queue: &str, tags: &mut AttributeMap, given: AttributeMap) -> Result<(), SqsError> {
+    tags::add(tags, given).map_err(|wrong| match wrong {
+        Wrong::TooMany => SqsError::InvalidValue(format!("Too many tags added for queue {queue}.")),
+        wrong => SqsError::InvalidValue(wrong.to_string()),
+    })
+}
+
 impl Sqs {
     pub(super) async fn tag_queue(&self, input: TagQueue) -> Result<(), SqsError> {
         let name = self.queue_of(&input.queue_url)?;
         if input.tags.is_empty() {
             return Err(SqsError::MissingParameter("Tags"));
         }
-        self.change(name, move |queue| {
-            queue.tags.extend(input.tags);
-            if queue.tags.len() > MAX_TAGS {
-                return Err(SqsError::InvalidValue(format!("Too many tags added for queue {}.", queue.name)));
-            }
-            Ok(())
-        })
-        .await
+        self.change(name, move |queue| add(&queue.name, &mut queue.tags, input.tags)).await
     }
 
     pub(super) async fn untag_queue(&self, input: UntagQueue) -> Result<(), SqsError> {
         let name = self.queue_of(&input.queue_url)?;
         if input.tag_keys.is_empty() {
-            let reason = "Tag keys must be between 1 and 128 characters in length.";
-            return Err(SqsError::InvalidValue(reason.into()));
+            return Err(SqsError::InvalidValue(Wrong::Key.to_string()));
         }
         self.change(name, move |queue| {
             queue.tags.retain(|key, _| !input.tag_keys.contains(key));

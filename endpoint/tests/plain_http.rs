@@ -197,6 +197,22 @@ async fn idle_connections_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn empty_lists_are_an_empty_text_in_forms() {
+    let (_directory, endpoint) = fresh().await;
+    let call = async |form: &str| answer(signed(&endpoint, "sns", form, SECRET_KEY)).await;
+    let (status, xml) = call("Action=CreateTopic&Name=t&Tags=").await;
+    assert_eq!(status, 200, "{xml}");
+    let topic = element(&xml, "TopicArn").to_owned();
+    for action in ["TagResource&Tags=", "UntagResource&TagKeys="] {
+        let (status, xml) = call(&format!("Action={action}&ResourceArn={topic}")).await;
+        assert_eq!(status, 200, "{xml}");
+    }
+    let (status, xml) = call(&format!("Action=PublishBatch&TopicArn={topic}&PublishBatchRequestEntries=")).await;
+    assert_eq!((status, element(&xml, "Code")), (400, "EmptyBatchRequest"));
+    endpoint.stop().await;
+}
+
+#[tokio::test]
 async fn tags_that_the_services_refuse_are_refused() {
     let (_directory, endpoint) = fresh().await;
     let call = async |service: &str, form: &str| answer(signed(&endpoint, service, form, SECRET_KEY)).await;

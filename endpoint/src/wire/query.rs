@@ -30,6 +30,21 @@ const FLATTENED: &[(&str, &str, bool)] = &[
     ("TagKey", "TagKeys", false),
 ];
 
+/// Lists, by the names that they have in a form when they are empty: SDKs then send an empty text.
+const LISTS: [&str; 11] = [
+    "AWSAccountId",
+    "AWSAccountIds",
+    "ActionName",
+    "Actions",
+    "AttributeNames",
+    "Entries",
+    "MessageAttributeNames",
+    "MessageSystemAttributeNames",
+    "PublishBatchRequestEntries",
+    "TagKeys",
+    "Tags",
+];
+
 enum Node {
     Leaf(String),
     Branch(BTreeMap<String, Node>),
@@ -65,6 +80,7 @@ fn insert(tree: &mut BTreeMap<String, Node>, path: &str, value: String) -> Resul
 
 fn fields(tree: BTreeMap<String, Node>) -> Map<String, Value> {
     let named = tree.into_iter().map(|(name, node)| match node {
+        Node::Leaf(text) if text.is_empty() && LISTS.contains(&name.as_str()) => (name, Value::Array(Vec::new())),
         Node::Leaf(text) => (name, Value::String(text)),
         Node::Branch(children) => branch(name, children),
     });
@@ -147,6 +163,12 @@ mod tests {
         let form = "Attributes.entry.1.key=RawMessageDelivery&Attributes.entry.1.value=true&Tags.member.1.Key=k&Tags.member.1.Value=v";
         let expected = json!({"Attributes": {"RawMessageDelivery": "true"}, "Tags": [{"Key": "k", "Value": "v"}]});
         assert_eq!(parsed(form), expected);
+    }
+
+    #[test]
+    fn an_empty_text_is_an_empty_list_where_a_list_is_meant() {
+        assert_eq!(parsed("Tags=&Message="), json!({"Tags": [], "Message": ""}));
+        assert_eq!(parsed("PublishBatchRequestEntries="), json!({"PublishBatchRequestEntries": []}));
     }
 
     #[test]

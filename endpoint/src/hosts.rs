@@ -39,7 +39,7 @@ impl Hosts {
     }
 
     /// Whether a Host header, with or without a port, names this endpoint.
-    pub(crate) fn answer_to(&self, host: &str) -> bool {
+    pub fn answer_to(&self, host: &str) -> bool {
         is_loopback(host) || {
             let name = without_port(host);
             self.any_address && address(name).is_some() || self.names.contains(&name.to_ascii_lowercase())
@@ -59,7 +59,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// Whether a browser sent the request for a page of another site. Keys that everybody knows keep no page out, and a form or an
 /// image needs nobody's leave to send one.
-pub(crate) fn is_from_another_site(headers: &HeaderMap) -> bool {
+pub fn is_from_another_site(headers: &HeaderMap) -> bool {
     headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site")
 }
 

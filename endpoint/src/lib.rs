@@ -39,7 +39,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use hosts::Hosts;
+pub use hosts::{Hosts, is_from_another_site};
 pub use server::ServeError;
 pub use store::StoreError;
 

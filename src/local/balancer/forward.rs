@@ -18,6 +18,7 @@ use hyper_util::{
 use super::{
     Limits, Targets,
     body::{AnswerBody, PassedOn, RequestBody, whole},
+    guard,
 };
 
 /// Idle connections to instances are dropped before an instance of the field's usual defaults closes them.
@@ -57,6 +58,9 @@ impl Forwarder {
     /// Answers a request with an instance's answer, or with what is in the way of one.
     pub(super) async fn forward(&self, request: Request<Incoming>, client: SocketAddr) -> Response<AnswerBody> {
         let (mut parts, body) = request.into_parts();
+        if let Err(refused) = guard::check(&parts) {
+            return problem(refused.status(), refused.title(), &refused.to_string());
+        }
         if body.size_hint().lower() > self.limits.max_upload_bytes {
             return too_large(self.limits.max_upload_bytes);
         }

@@ -125,4 +125,22 @@ mod tests {
         assert_eq!(read.unwrap(), 0, "the connection that was idle longest is closed");
         balancer.stop().await;
     }
+
+    #[tokio::test]
+    async fn other_names_and_other_sites_are_refused() {
+        let (balancer, address) = balancer(10).await;
+        for (head, status) in [
+            ("GET /images HTTP/1.1\r\nHost: localhost:8080", "503"),
+            ("GET /images HTTP/1.1\r\nHost: evil.example:8080", "403"),
+            ("GET /images HTTP/1.0", "403"),
+            ("POST /images HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site", "403"),
+            ("POST /images HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin", "503"),
+            ("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site", "503"),
+            ("GET /metrics?x HTTP/1.1\r\nHost: localhost", "404"),
+        ] {
+            let answer = ask(address, head).await;
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
+        }
+        balancer.stop().await;
+    }
 }

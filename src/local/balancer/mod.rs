@@ -1,10 +1,11 @@
 //! The balancer: people connect to it, and it passes them on to the instances of one group.
 //!
-//! [`targets`] chooses the instance; [`http`] passes requests on, and [`tcp`] whole connections. The caller owns the
+//! [`targets`] chooses the instance; [`http`] passes on the requests that [`guard`] lets in, and [`tcp`] whole connections. The caller owns the
 //! socket and the stop signal.
 
 mod body;
 mod forward;
+mod guard;
 mod http;
 mod rate;
 mod targets;

@@ -11,10 +11,12 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Rate, Targets, body::AnswerBody, forward::Forwarder};
+use super::{Limits, Rate, Targets, body::AnswerBody, forward::Forwarder, stall::Stall};
 
 /// A client must have sent the head of its request by then.
 const HEAD: Duration = Duration::from_secs(30);
+/// A client that reads nothing of its answer for so long is given up on.
+const UNREAD: Duration = Duration::from_mins(1);
 /// Requests that are still under way so long after a stop are cut.
 const FINISH: Duration = Duration::from_secs(30);
 /// Largest head of a request.
@@ -41,7 +43,8 @@ pub(super) async fn run(
         // It only makes small answers wait; without it they merely take longer.
         let _slower = stream.set_nodelay(true);
         let open = Arc::new(open);
-        let connection = server.serve_connection(TokioIo::new(stream), service(&forwarder, &rate, &open, client));
+        let stream = TokioIo::new(Stall::new(stream, UNREAD));
+        let connection = server.serve_connection(stream, service(&forwarder, &rate, &open, client));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {

@@ -8,6 +8,7 @@ mod forward;
 mod guard;
 mod http;
 mod rate;
+mod stall;
 mod targets;
 mod tcp;
 

@@ -94,6 +94,10 @@ async fn a_lost_endpoint_is_waited_for() {
     cloud.stop().await;
     eventually("the health check tells of it", async || (client.get("/healthz").await.status() == 503).then_some(()))
         .await;
+    // Whoever replaces instances asks whether the worker itself works: another one would lack the same.
+    let alive = client.get("/healthz?live").await;
+    assert_eq!(alive.status(), 200);
+    assert!(alive.json::<Value>().await.unwrap()["reasons"][0].is_string());
     let refused = client.upload(photo("cat.png")).await;
     assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true));
     assert!(web.runs() && process.runs());

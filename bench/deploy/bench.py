@@ -115,6 +115,8 @@ def theirs(site):
     with Emulator() as emulator:
         site.run(emulator.url, AWS, "s3", "mb", "s3://artifacts")
         seconds["aws cloudformation deploy"], _ = site.run(emulator.url, *deploy)
+        # The CLI names change sets by the second.
+        time.sleep(1)
         seconds["aws cloudformation deploy, unchanged"], _ = site.run(emulator.url, *deploy)
     return seconds
 

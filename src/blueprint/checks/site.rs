@@ -3,8 +3,8 @@
 use super::Subject;
 use crate::blueprint::diagnostic::{dotted, join};
 
-/// AWS takes 50 tags; decouple adds five of its own.
-const MAX_TAGS: usize = 45;
+/// AWS takes 50 tags; decouple adds six: what it belongs to (site, environment, stage, part), a name, and when it expires.
+const MAX_TAGS: usize = 44;
 /// Characters of tags beside letters, digits and spaces.
 const TAG_SIGNS: &str = "_.:/=+-@";
 /// Words that AWS keeps for the beginning of names of its own.

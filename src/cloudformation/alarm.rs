@@ -34,7 +34,7 @@ pub(super) fn add(stack: &mut Stack<'_>) {
 fn add_queue_alarms(stack: &mut Stack<'_>, queue: &Queue) {
     let owner = queue::owner(queue);
     let dead = json!({
-        "AlarmDescription": format!("Tasks of queue {} failed for good. See them: decouple failed list.", queue.name),
+        "AlarmDescription": format!("Tasks of queue {} failed for good. They are in its dead-letter queue.", queue.name),
         "Namespace": "AWS/SQS",
         "MetricName": "ApproximateNumberOfMessagesVisible",
         "Dimensions": dimensions(&ids::dead_letters(&queue.name)),

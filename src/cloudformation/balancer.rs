@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    ids::{BALANCER, BALANCER_SECURITY_GROUP, LISTENER, TARGET_GROUP},
+    ids::{BALANCER, BALANCER_SECURITY_GROUP, TARGET_GROUP},
     intrinsics::{attribute, reference, sub},
     launch::PORT,
     network,
@@ -11,6 +11,9 @@ use super::{
 };
 use crate::topology::{Balancer, BalancerKind, PartId, PartKind, Verb};
 
+/// The ports that people do not have to name.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 /// AWS's policy of TLS 1.2 and 1.3.
 const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
 /// The longest that an Application Load Balancer waits for an answer.
@@ -50,24 +53,24 @@ pub(super) fn serves(stack: &Stack<'_>, group: &str) -> bool {
 /// The ports that people may connect to, the site's own first.
 pub(super) fn ports(balancer: &Balancer) -> Vec<u16> {
     let own = port(balancer);
-    if redirects(balancer) { vec![own, 80] } else { vec![own] }
+    if redirects(balancer) { vec![own, HTTP] } else { vec![own] }
 }
 
 /// Where the site is.
 pub(super) fn url(balancer: &Balancer) -> Value {
-    let (scheme, usual) = if balancer.certificate.is_some() { ("https", 443) } else { ("http", 80) };
+    let (scheme, usual) = if balancer.certificate.is_some() { ("https", HTTPS) } else { ("http", HTTP) };
     let port = port(balancer);
     let port = if port == usual { String::new() } else { format!(":{port}") };
     sub(format!("{scheme}://${{{BALANCER}.DNSName}}{port}"))
 }
 
 fn port(balancer: &Balancer) -> u16 {
-    balancer.port.unwrap_or(if balancer.certificate.is_some() { 443 } else { 80 })
+    balancer.port.unwrap_or(if balancer.certificate.is_some() { HTTPS } else { HTTP })
 }
 
 /// People who type a name get HTTP first; only a balancer that understands HTTP can send them on.
 fn redirects(balancer: &Balancer) -> bool {
-    balancer.balancing == BalancerKind::Application && balancer.certificate.is_some() && port(balancer) != 80
+    balancer.balancing == BalancerKind::Application && balancer.certificate.is_some() && port(balancer) != HTTP
 }
 
 fn attributes(stack: &Stack<'_>, application: bool) -> Value {
@@ -108,6 +111,17 @@ fn targets(stack: &Stack<'_>, owner: &Owner, application: bool) -> Value {
     })
 }
 
+/// Returns the logical id of what listens on the port that people connect to.
+pub(super) fn listener(balancer: &Balancer) -> String {
+    listener_id(port(balancer))
+}
+
+/// By its port: with a certificate, port 80 redirects and does not serve. Were it another listener for that, the new one would find
+/// the port taken, since CloudFormation deletes what has gone last.
+fn listener_id(port: u16) -> String {
+    format!("Listener{port}")
+}
+
 fn add_listeners(stack: &mut Stack<'_>, owner: &Owner, application: bool) {
     let protocol = match (application, stack.balancer.certificate.is_some()) {
         (true, true) => "HTTPS",
@@ -127,7 +141,7 @@ fn add_listeners(stack: &mut Stack<'_>, owner: &Owner, application: bool) {
     }
     let listener = Resource::new("AWS::ElasticLoadBalancingV2::Listener", listener);
     let key = if stack.balancer.certificate.is_some() { "/balancer/certificate" } else { "/balancer/port" };
-    stack.add(LISTENER, &owner.by(key), "the port that people connect to", listener);
+    stack.add(&listener_id(port(stack.balancer)), &owner.by(key), "the port that people connect to", listener);
     if redirects(stack.balancer) {
         let to = json!({
             "Protocol": "HTTPS",
@@ -136,12 +150,12 @@ fn add_listeners(stack: &mut Stack<'_>, owner: &Owner, application: bool) {
         });
         let redirect = json!({
             "LoadBalancerArn": reference(BALANCER),
-            "Port": 80,
+            "Port": HTTP,
             "Protocol": "HTTP",
             "DefaultActions": [{ "Type": "redirect", "RedirectConfig": to }],
         });
         let redirect = Resource::new("AWS::ElasticLoadBalancingV2::Listener", redirect);
-        stack.add("RedirectListener", owner, "sends people from HTTP on to HTTPS", redirect);
+        stack.add(&listener_id(HTTP), owner, "sends people from HTTP on to HTTPS", redirect);
     }
 }
 

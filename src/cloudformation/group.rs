@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     balancer,
-    ids::{self, LISTENER, TARGET_GROUP, group_name_value},
+    ids::{self, TARGET_GROUP, group_name_value},
     intrinsics::{attribute, reference},
     launch, network,
     stack::{Owner, Resource, Stack},
@@ -121,7 +121,7 @@ fn before(stack: &Stack<'_>, group: &Group, serves: bool) -> Vec<String> {
     let mut before = network::ways_out(stack);
     if serves {
         // A target group that no balancer knows finds nobody healthy.
-        before.push(LISTENER.to_owned());
+        before.push(balancer::listener(stack.balancer));
     }
     let part = PartId::new(PartKind::Group, &group.name);
     if stack.topology.to(&part, Verb::Publishes).next().is_some() {

@@ -15,14 +15,14 @@ pub const CATALOG: &str = "Catalog";
 /// The topic.
 pub const TOPIC: &str = "Topic";
 
-pub(super) const VPC: &str = "Vpc";
+/// The network, where the environment has one of its own.
+pub const VPC: &str = "Vpc";
 pub(super) const BALANCER_SECURITY_GROUP: &str = "BalancerSecurityGroup";
 pub(super) const INSTANCE_SECURITY_GROUP: &str = "InstanceSecurityGroup";
 pub(super) const SERVING_SECURITY_GROUP: &str = "ServingSecurityGroup";
 pub(super) const CATALOG_SECURITY_GROUP: &str = "CatalogSecurityGroup";
 pub(super) const CATALOG_CLIENT_SECURITY_GROUP: &str = "CatalogClientSecurityGroup";
 pub(super) const ENDPOINT_SECURITY_GROUP: &str = "EndpointSecurityGroup";
-pub(super) const LISTENER: &str = "Listener";
 
 /// Begins the ids of a part's resources with its name: `resize` and `Queue` give `ResizeQueue`.
 pub(super) fn of(part: &str, suffix: &str) -> String {

@@ -36,7 +36,7 @@ use crate::topology::{Names, Topology};
 
 pub use error::SynthesisError;
 pub use ids::{
-    BALANCER, BUCKET, CATALOG, TARGET_GROUP, TOPIC, auto_scaling_group, dead_letters, group_name, log_group, queue,
+    BALANCER, BUCKET, CATALOG, TARGET_GROUP, TOPIC, VPC, auto_scaling_group, dead_letters, group_name, log_group, queue,
 };
 pub use output::{
     OUTPUT_BUCKET, OUTPUT_CATALOG, OUTPUT_CATALOG_SECRET, OUTPUT_DASHBOARD, OUTPUT_TOPIC, OUTPUT_URL,

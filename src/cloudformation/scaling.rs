@@ -18,6 +18,12 @@ use crate::topology::{Group, PartId, PartKind, Scaling, Verb};
 const CPU_TARGET: u32 = 60;
 /// Longest that alarms with periods of less than an hour may look back, in seconds.
 const ONE_DAY: u64 = 86_400;
+/// The period of alarms, in seconds, unless they look back further.
+const MINUTE: u64 = 60;
+/// Minutes of which one is enough to start the first instance: the figures of the last one are late.
+const WAITING_MINUTES: u64 = 3;
+/// How long the first instance counts as on its way, in seconds, and is not started again.
+const FIRST_WARMUP: u64 = 300;
 
 pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
     if group.min >= group.max {
@@ -33,7 +39,8 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
             };
             track(stack, group, &json!({ "PredefinedMetricSpecification": metric }), f64::from(target));
             // Half, so that the instances which stay have no more than the target afterwards.
-            scale_in(stack, group, &idle, f64::from(target) / 2.0, scale_in_after_seconds, "breaching");
+            let below = Below { threshold: f64::from(target) / 2.0, missing: "breaching" };
+            scale_in(stack, group, &idle, below, scale_in_after_seconds);
         }
         Scaling::Backlog { target_latency_seconds, time_per_message_seconds, scale_in_after_seconds } => {
             let part = PartId::new(PartKind::Group, &group.name);
@@ -42,7 +49,8 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
             let backlog = json!({ "CustomizedMetricSpecification": { "Metrics": backlog(group, &queue.name) } });
             track(stack, group, &backlog, acceptable);
             let idle = json!({ "Metrics": outstanding(group, &queue.name, acceptable) });
-            scale_in(stack, group, &idle, acceptable / 2.0, scale_in_after_seconds, "notBreaching");
+            let below = Below { threshold: acceptable / 2.0, missing: "notBreaching" };
+            scale_in(stack, group, &idle, below, scale_in_after_seconds);
             if group.min == 0 {
                 from_zero(stack, group, &queue.name);
             }
@@ -73,19 +81,30 @@ fn track(stack: &mut Stack<'_>, group: &Group, metric: &Value, target: f64) {
     stack.add(&ids::of(&group.name, "ScaleOut"), &owner(group), &description, policy);
 }
 
+/// What counts as little to do.
+#[derive(Clone, Copy)]
+struct Below {
+    /// A minute's figure below which there is.
+    threshold: f64,
+    /// What a minute without a figure counts as.
+    missing: &'static str,
+}
+
 /// Removes one instance, and again each minute for as long as there is little to do.
-fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: f64, after_seconds: u64, missing: &str) {
+#[expect(clippy::cast_precision_loss, reason = "periods are short")]
+fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: Below, after_seconds: u64) {
     let owner = owner(group);
-    let step = json!([{ "MetricIntervalUpperBound": 0, "ScalingAdjustment": -1 }]);
-    let policy_id =
-        add_step(stack, group, "ScaleIn", "ChangeInCapacity", &step, "removes instances when there is less to do");
-    let period = if after_seconds > ONE_DAY { 3_600 } else { 60 };
+    let step = json!({ "StepAdjustments": [{ "MetricIntervalUpperBound": 0, "ScalingAdjustment": -1 }] });
+    let policy_id = add_step(stack, group, "ScaleIn", &step, "removes instances when there is less to do");
+    let period = if after_seconds > ONE_DAY { 3_600 } else { MINUTE };
+    // An hour's sum is that of sixty minutes.
+    let minutes = if metric.get("Statistic") == Some(&json!("Sum")) { period / MINUTE } else { 1 };
     let mut alarm = json!({
         "AlarmDescription": format!("{}: there is less to do. Not a problem: it removes an instance.", group.name),
         "ComparisonOperator": "LessThanThreshold",
-        "Threshold": below,
+        "Threshold": below.threshold * minutes as f64,
         "EvaluationPeriods": after_seconds.div_ceil(period).max(1),
-        "TreatMissingData": missing,
+        "TreatMissingData": below.missing,
         "AlarmActions": [reference(&policy_id)],
         "Tags": stack.tags(&owner),
     });
@@ -99,15 +118,20 @@ fn scale_in(stack: &mut Stack<'_>, group: &Group, metric: &Value, below: f64, af
 /// A division by zero instances never fires, so the first one needs a rule of its own.
 fn from_zero(stack: &mut Stack<'_>, group: &Group, queue: &str) {
     let owner = owner(group);
-    let step = json!([{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }]);
-    let policy_id = add_step(stack, group, "ScaleFromZero", "ExactCapacity", &step, "starts the first instance");
+    // Not a capacity of exactly one: a figure that comes late must never cut a group that works down to that.
+    let step = json!({
+        "StepAdjustments": [{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }],
+        "EstimatedInstanceWarmup": FIRST_WARMUP,
+    });
+    let policy_id = add_step(stack, group, "ScaleFromZero", &step, "starts the first instance");
     let metrics = json!([
         metric("visible", &of_queue(queue, "ApproximateNumberOfMessagesVisible"), "Maximum"),
         metric("instances", &in_service(group), "Average"),
         {
             "Id": "waiting",
             "Label": "Tasks wait and nobody is there",
-            "Expression": "IF(FILL(visible, 0) > 0 AND FILL(instances, 0) < 1, 1, 0)",
+            // The last minute's figures are late. Zeros in their place would say that nothing waits, or that nobody is there.
+            "Expression": "IF(FILL(visible, REPEAT) > 0 AND FILL(FILL(instances, REPEAT), 0) < 1, 1, 0)",
             "ReturnData": true,
         },
     ]);
@@ -115,26 +139,28 @@ fn from_zero(stack: &mut Stack<'_>, group: &Group, queue: &str) {
         "AlarmDescription": format!("{}: tasks wait and no instance is there. It starts one.", group.name),
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "Threshold": 1,
-        "EvaluationPeriods": 1,
+        "EvaluationPeriods": WAITING_MINUTES,
+        "DatapointsToAlarm": 1,
         "TreatMissingData": "notBreaching",
         "AlarmActions": [reference(&policy_id)],
         "Metrics": metrics,
         "Tags": stack.tags(&owner),
     });
-    set_period(&mut alarm, 60);
+    set_period(&mut alarm, MINUTE);
     let description = format!("notices that tasks wait while {} has no instance", group.name);
     let alarm = Resource::new("AWS::CloudWatch::Alarm", alarm);
     stack.add(&ids::of(&group.name, "WaitingAlarm"), &owner, &description, alarm);
 }
 
-fn add_step(stack: &mut Stack<'_>, group: &Group, suffix: &str, adjustment: &str, steps: &Value, what: &str) -> String {
+/// Adds a policy of so many instances more or fewer; while these are on their way, it does not do so again.
+fn add_step(stack: &mut Stack<'_>, group: &Group, suffix: &str, step: &Value, what: &str) -> String {
     let id = ids::of(&group.name, suffix);
-    let policy = json!({
+    let mut policy = json!({
         "AutoScalingGroupName": reference(&ids::auto_scaling_group(&group.name)),
         "PolicyType": "StepScaling",
-        "AdjustmentType": adjustment,
-        "StepAdjustments": steps,
+        "AdjustmentType": "ChangeInCapacity",
     });
+    lay_over(&mut policy, step);
     let description = format!("{what}: {}", group.name);
     let policy = Resource::new("AWS::AutoScaling::ScalingPolicy", policy);
     stack.add(&id, &owner(group), &description, policy);
@@ -182,6 +208,8 @@ fn backlog(group: &Group, queue: &str) -> Value {
 
 /// What waits and what is in work, per instance. The last instance goes only when there is nothing at all.
 fn outstanding(group: &Group, queue: &str, acceptable: f64) -> Value {
+    // As late as the figures are, a zero in their place would say that nothing is in work.
+    let tasks = "FILL(visible, REPEAT) + FILL(inwork, REPEAT)";
     json!([
         metric("visible", &of_queue(queue, "ApproximateNumberOfMessagesVisible"), "Maximum"),
         metric("inwork", &of_queue(queue, "ApproximateNumberOfMessagesNotVisible"), "Maximum"),
@@ -190,7 +218,7 @@ fn outstanding(group: &Group, queue: &str, acceptable: f64) -> Value {
             "Id": "outstanding",
             "Label": "Tasks per instance, in work or not",
             "Expression": format!(
-                "IF(instances > 1, (FILL(visible, 0) + FILL(inwork, 0)) / instances, IF(FILL(visible, 0) + FILL(inwork, 0) > 0, {acceptable}, 0))"
+                "IF(instances > 1, ({tasks}) / instances, IF({tasks} > 0, {acceptable}, 0))"
             ),
             "ReturnData": true,
         },
@@ -217,9 +245,9 @@ fn in_service(group: &Group) -> Value {
     })
 }
 
-fn lay_over(alarm: &mut Value, metric: &Value) {
-    for (name, value) in metric.as_object().into_iter().flatten() {
-        alarm[name] = value.clone();
+fn lay_over(onto: &mut Value, what: &Value) {
+    for (name, value) in what.as_object().into_iter().flatten() {
+        onto[name] = value.clone();
     }
 }
 

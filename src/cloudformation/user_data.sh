@@ -135,7 +135,7 @@ END
 signal() {
   command -v cfn-signal >/dev/null || timeout 120 dnf install -y -q aws-cfn-bootstrap
   # CloudFormation waits while it makes or changes the group. It refuses what comes later, from instances that scaling adds.
-  timeout 120 cfn-signal --stack "$stack" --resource "$group" --region "$region" "$@" || say 'CloudFormation awaits no signal'
+  timeout 120 cfn-signal --stack "$stack" --resource "$group" --region "$region" "$@" || say 'CloudFormation took no signal; it wants none but while it makes or changes the group'
 }
 
 # A signal for a resource carries no text, whatever cfn-signal takes: the log group is where the reason is found.

@@ -116,13 +116,27 @@ fn security_groups_let_in_other_groups_and_only_the_balancer_lets_in_addresses()
     }
 }
 
+/// CloudFormation deletes what has gone last: whatever listens on a port must have one id, or a change finds the port taken.
+#[test]
+fn a_listener_is_named_by_its_port() {
+    for (name, template) in every_variant() {
+        for (id, listener) in of_kind(template, "AWS::ElasticLoadBalancingV2::Listener") {
+            assert_eq!(id, format!("Listener{}", listener["Port"]), "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_certificate_brings_https_and_a_redirect_from_http() {
     let mut redirects = 0;
     for (name, template) in every_variant() {
         let balancer = properties(template, "Balancer");
         let application = balancer["Type"] == "application";
-        let listener = properties(template, "Listener");
+        let does = |action: &str| {
+            let listeners = of_kind(template, "AWS::ElasticLoadBalancingV2::Listener");
+            listeners.into_iter().find(|(_, listener)| listener["DefaultActions"][0]["Type"] == action)
+        };
+        let (_, listener) = does("forward").expect("a listener that serves");
         let secure = listener.get("Certificates").is_some();
         let protocol = match (application, secure) {
             (true, true) => "HTTPS",
@@ -132,11 +146,11 @@ fn a_certificate_brings_https_and_a_redirect_from_http() {
         };
         assert_eq!(listener["Protocol"], protocol, "{name}");
         assert_eq!(listener["SslPolicy"].is_string(), secure, "{name}");
-        let redirect = template.resources().get("RedirectListener");
+        let redirect = does("redirect");
         assert_eq!(redirect.is_some(), application && secure && listener["Port"] != 80, "{name}");
-        if let Some(redirect) = redirect {
+        if let Some((_, redirect)) = redirect {
             redirects += 1;
-            let action = &redirect["Properties"]["DefaultActions"][0];
+            let action = &redirect["DefaultActions"][0];
             assert_eq!(action["RedirectConfig"]["StatusCode"], "HTTP_301", "{name}");
             assert_eq!(action["RedirectConfig"]["Port"], listener["Port"].to_string(), "{name}");
         }

@@ -101,7 +101,13 @@ fn policy(topology: &Topology, whom: For, region: Option<&str>) -> Value {
         For::CommandLine => &[CommandLine],
         For::DeploymentRole => &[Deployment],
     };
-    permissions::policy(&topology.site, region, holders, topology.iam.deployment_role.as_deref())
+    let wanted = permissions::Wanted {
+        site: &topology.site,
+        region,
+        deployment_role: topology.iam.deployment_role.as_deref(),
+        boundary: topology.iam.permissions_boundary.as_deref(),
+    };
+    permissions::policy(&wanted, holders)
 }
 
 async fn export(

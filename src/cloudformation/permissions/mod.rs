@@ -32,6 +32,12 @@ enum Scope {
     Named(&'static [&'static str]),
     /// Resources that bear the site's tag.
     Tagged,
+    /// Resources that the same request makes, by one of these actions of EC2.
+    Made(&'static [&'static str]),
+    /// Roles by name, which must have the permissions boundary where the blueprint names one.
+    Bounded(&'static [&'static str]),
+    /// Roles by name, where the blueprint names no permissions boundary.
+    Unbounded(&'static [&'static str]),
     /// Roles by name, which may be given to one service only.
     Passed(&'static [&'static str], &'static str),
     /// Roles that services make for themselves, once an account.
@@ -52,11 +58,24 @@ pub struct Permission {
     pub reason: &'static str,
 }
 
+/// What a policy is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The site whose environments it is about.
+    pub site: &'a str,
+    /// The region, where it is known: it tells which part of AWS.
+    pub region: Option<&'a str>,
+    /// The role that CloudFormation provisions with, where there is one.
+    pub deployment_role: Option<&'a str>,
+    /// What no role of the environments goes beyond, where that is wanted.
+    pub boundary: Option<&'a str>,
+}
+
 /// Returns a policy that allows what the holders need for the environments of a site.
-pub fn policy(site: &str, region: Option<&str>, holders: &[Holder], deployment_role: Option<&str>) -> Value {
-    let wanted = PERMISSIONS.iter().filter(|permission| holders.contains(&permission.holder));
-    let mut statements: Vec<Value> = wanted.map(|permission| statement(permission, site, partition(region))).collect();
-    if let Some(role) = deployment_role.filter(|_| holders.contains(&Holder::CommandLine)) {
+pub fn policy(wanted: &Wanted<'_>, holders: &[Holder]) -> Value {
+    let held = PERMISSIONS.iter().filter(|permission| holders.contains(&permission.holder));
+    let mut statements: Vec<Value> = held.filter_map(|permission| statement(permission, wanted)).collect();
+    if let Some(role) = wanted.deployment_role.filter(|_| holders.contains(&Holder::CommandLine)) {
         statements.push(json!({
             "Sid": "DeploymentRole",
             "Effect": "Allow",
@@ -68,18 +87,26 @@ pub fn policy(site: &str, region: Option<&str>, holders: &[Holder], deployment_r
     super::intrinsics::policy(&statements)
 }
 
-fn statement(permission: &Permission, site: &str, partition: &str) -> Value {
+/// One permission as a statement, unless it is for others.
+fn statement(permission: &Permission, wanted: &Wanted<'_>) -> Option<Value> {
+    let (site, partition) = (wanted.site, partition(wanted.region));
     // What is left of the stack's name in those that CloudFormation makes up for load balancers, which have 32 characters.
     let short: String = site.chars().take(5).collect();
     let fill = |arn: &&str| arn.replace("{partition}", partition).replace("{site}", site).replace("{short}", &short);
     let (resource, condition) = match permission.scope {
         Scope::Any => (json!("*"), None),
-        Scope::Named(arns) => (json!(arns.iter().map(fill).collect::<Vec<_>>()), None),
+        Scope::Unbounded(_) if wanted.boundary.is_some() => return None,
+        Scope::Named(arns) | Scope::Unbounded(arns) => (json!(arns.iter().map(fill).collect::<Vec<_>>()), None),
         Scope::Passed(arns, service) => (
             json!(arns.iter().map(fill).collect::<Vec<_>>()),
             Some(json!({ "StringEquals": { "iam:PassedToService": service } })),
         ),
+        Scope::Bounded(arns) => (
+            json!(arns.iter().map(fill).collect::<Vec<_>>()),
+            wanted.boundary.map(|boundary| json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } })),
+        ),
         Scope::Tagged => (json!("*"), Some(json!({ "StringEquals": { format!("aws:ResourceTag/{TAG_SITE}"): site } }))),
+        Scope::Made(by) => (json!("*"), Some(json!({ "StringEquals": { "ec2:CreateAction": by } }))),
         Scope::ServiceRoles(services) => (
             json!(format!("arn:{partition}:iam::*:role/aws-service-role/*")),
             Some(json!({ "StringEquals": { "iam:AWSServiceName": services } })),
@@ -90,7 +117,7 @@ fn statement(permission: &Permission, site: &str, partition: &str) -> Value {
     if let Some(condition) = condition {
         statement["Condition"] = condition;
     }
-    statement
+    Some(statement)
 }
 
 /// The part of AWS that a region belongs to.
@@ -113,7 +140,12 @@ pub fn reference() -> String {
         let on = match permission.scope {
             Scope::Any => "anything".to_owned(),
             Scope::Named(arns) | Scope::Passed(arns, _) => code(arns),
+            Scope::Bounded(arns) => {
+                format!("{}, with the `permissions_boundary` if the blueprint names one", code(arns))
+            }
+            Scope::Unbounded(arns) => format!("{}, unless the blueprint names a `permissions_boundary`", code(arns)),
             Scope::Tagged => format!("what has the tag `{TAG_SITE}`"),
+            Scope::Made(by) => format!("what is being made by {}", code(by)),
             Scope::ServiceRoles(services) => format!("roles of {}", code(services)),
         };
         let row = [permission.sid, who, &code(permission.actions), &on, permission.reason].join(" | ");
@@ -131,10 +163,34 @@ fn code(words: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    const PHOTOS: Wanted<'static> = Wanted { site: "photos", region: None, deployment_role: None, boundary: None };
+
+    /// Whoever makes roles without it, or takes it away, could give them anything.
+    #[test]
+    fn a_boundary_holds_whoever_provisions() {
+        let bounded = policy(&Wanted { boundary: Some("arn:the-boundary"), ..PHOTOS }, &[Holder::Deployment]);
+        for action in ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"] {
+            for statement in bounded["Statement"].as_array().unwrap() {
+                let allows = statement["Action"].as_array().unwrap().iter().any(|allowed| allowed == action);
+                let condition = &statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"];
+                assert!(!allows || condition == "arn:the-boundary", "{statement}");
+            }
+        }
+        assert!(!bounded.to_string().contains("iam:DeleteRolePermissionsBoundary"));
+        assert!(policy(&PHOTOS, &[Holder::Deployment]).to_string().contains("iam:DeleteRolePermissionsBoundary"));
+    }
+
     #[test]
     fn each_policy_fits_in_one_of_iam() {
         for holder in [Holder::CommandLine, Holder::Deployment] {
-            let policy = policy(&"s".repeat(32), Some("us-gov-west-1"), &[holder], Some(&"r".repeat(64)));
+            let (site, role) = ("s".repeat(32), "r".repeat(64));
+            let wanted = Wanted {
+                site: &site,
+                region: Some("us-gov-west-1"),
+                deployment_role: Some(&role),
+                boundary: Some(&role),
+            };
+            let policy = policy(&wanted, &[holder]);
             let length = policy.to_string().len();
             assert!(length <= POLICY_LIMIT, "{holder:?}: {length}");
         }
@@ -142,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_policy_names_the_site_and_nobody_elses_resources() {
-        let all = policy("photos", None, &[Holder::CommandLine, Holder::Deployment], None);
+        let all = policy(&PHOTOS, &[Holder::CommandLine, Holder::Deployment]);
         for statement in all["Statement"].as_array().unwrap() {
             let resource = statement["Resource"].to_string();
             let sid = statement["Sid"].as_str().unwrap();

@@ -104,10 +104,11 @@ pub enum Verb {
 fn environment_name(text: &str) -> Result<String, String> {
     let valid = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
     let begins = text.starts_with(|character: char| character.is_ascii_lowercase());
-    if begins && text.len() <= 63 && text.chars().all(valid) && !text.ends_with('-') {
+    // AWS's databases have no two hyphens in a row.
+    if begins && text.len() <= 63 && text.chars().all(valid) && !text.ends_with('-') && !text.contains("--") {
         Ok(text.to_owned())
     } else {
-        Err("a name is of at most 63 lower-case letters, digits and hyphens, begins with a letter and does not end with a hyphen"
+        Err("a name is of at most 63 lower-case letters, digits and single hyphens, begins with a letter and does not end with a hyphen"
             .to_owned())
     }
 }

@@ -10,9 +10,9 @@ use aws_sdk_s3::{
     types::{
         AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
         CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
-        NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption,
+        MetadataDirective, NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption,
         ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-        VersioningConfiguration,
+        TaggingDirective, VersioningConfiguration,
     },
 };
 use serde_json::json;
@@ -267,7 +267,7 @@ pub async fn put_template(session: &Session, bucket: &str, stack: &str, template
 }
 
 /// Marks the bundles that no stack uses any more, so that they expire. A stack that is rolled back wants its former bundle
-/// again, hence not at once.
+/// again, hence not at once. Returns how many were marked.
 pub async fn retire(session: &Session, bucket: &str, used: &[String]) -> Result<usize, Error> {
     let s3 = session.buckets();
     let mut pages = s3
@@ -281,21 +281,40 @@ pub async fn retire(session: &Session, bucket: &str, used: &[String]) -> Result<
     while let Some(page) = pages.next().await {
         let page = page.map_err(Call::new("s3", "ListBucket", bucket).failed())?;
         for key in page.contents.into_iter().flatten().filter_map(|object| object.key) {
-            if used.contains(&key) {
-                continue;
+            if !used.contains(&key) && !is_retired(session, bucket, &key).await? {
+                retire_one(session, bucket, &key).await?;
+                retired += 1;
             }
-            let tagging = Tagging::builder().tag_set(tag(RETIRED, "true")).build().expect("a tag set was given");
-            let call = Call::new("s3", "PutObjectTagging", &key);
-            s3.put_object_tagging()
-                .bucket(bucket)
-                .expected_bucket_owner(session.account())
-                .key(&key)
-                .tagging(tagging)
-                .send()
-                .await
-                .map_err(call.failed())?;
-            retired += 1;
         }
     }
     Ok(retired)
+}
+
+async fn is_retired(session: &Session, bucket: &str, key: &str) -> Result<bool, Error> {
+    let request = session.buckets().get_object_tagging().bucket(bucket).key(key);
+    let found = request.expected_bucket_owner(session.account()).send().await;
+    let found = found.map_err(Call::new("s3", "GetObjectTagging", key).failed())?;
+    Ok(found.tag_set.iter().any(|tag| tag.key == RETIRED))
+}
+
+/// Days are counted from when an object was made, and a bundle may be years old: a copy in its own place begins anew.
+async fn retire_one(session: &Session, bucket: &str, key: &str) -> Result<(), Error> {
+    let call = Call::new("s3", "CopyObject", key);
+    session
+        .buckets()
+        .copy_object()
+        .bucket(bucket)
+        .expected_bucket_owner(session.account())
+        .expected_source_bucket_owner(session.account())
+        .key(key)
+        .copy_source(format!("{bucket}/{key}"))
+        // A copy onto itself must change something.
+        .metadata_directive(MetadataDirective::Replace)
+        .metadata(RETIRED, "true")
+        .tagging_directive(TaggingDirective::Replace)
+        .tagging(format!("{RETIRED}=true"))
+        .send()
+        .await
+        .map_err(call.failed())?;
+    Ok(())
 }

@@ -18,6 +18,8 @@ use super::{
 /// A template and all that goes with it.
 #[derive(Debug, Clone)]
 pub struct Wanted {
+    /// Name of the change set.
+    pub name: String,
     /// Name of the stack.
     pub stack: String,
     /// The template.
@@ -73,6 +75,11 @@ pub enum Asked {
     },
 }
 
+/// Returns a name that no other change set has.
+pub fn new_name() -> String {
+    format!("decouple-{}", jiff::Timestamp::now().as_millisecond())
+}
+
 /// Asks what the template would change.
 pub async fn ask(session: &Session, wanted: &Wanted) -> Result<Asked, Error> {
     let call = Call::new("cloudformation", "CreateChangeSet", &wanted.stack);
@@ -80,7 +87,7 @@ pub async fn ask(session: &Session, wanted: &Wanted) -> Result<Asked, Error> {
         .stacks()
         .create_change_set()
         .stack_name(&wanted.stack)
-        .change_set_name(format!("decouple-{}", jiff::Timestamp::now().as_millisecond()))
+        .change_set_name(&wanted.name)
         .change_set_type(if wanted.fresh { ChangeSetType::Create } else { ChangeSetType::Update })
         .description("made by decouple")
         .capabilities(Capability::from(wanted.capability))
@@ -176,14 +183,38 @@ async fn failed(session: &Session, set: &ChangeSet, reason: String) -> Result<As
     Ok(asked)
 }
 
-/// Throws a change set away, and the empty stack that one for a new stack comes with. Somebody else may make that stack meanwhile.
+/// Throws a change set away, and the empty stack that one for a new stack comes with.
 pub async fn throw_away(session: &Session, set: &ChangeSet) -> Result<(), Error> {
     let call = Call::new("cloudformation", "DeleteChangeSet", &set.arn);
     session.stacks().delete_change_set().change_set_name(&set.arn).send().await.map_err(call.failed())?;
-    let now = if set.fresh { stack::find(session, &set.stack).await? } else { None };
-    if now.is_some_and(|stack| stack.state == State::Shell) {
-        let call = Call::new("cloudformation", "DeleteStack", &set.stack);
-        session.stacks().delete_stack().stack_name(&set.stack).send().await.map_err(call.failed())?;
+    if set.fresh { delete_shell(session, &set.stack).await } else { Ok(()) }
+}
+
+/// Throws away what was asked for and perhaps never answered, as [`throw_away`] does. It may not be there; while it is being made,
+/// which takes seconds, CloudFormation does not let go of it.
+pub async fn forget(session: &Session, wanted: &Wanted) -> Result<(), Error> {
+    let mut pace = Pace::new();
+    loop {
+        let call = Call::new("cloudformation", "DeleteChangeSet", &wanted.name);
+        let request = session.stacks().delete_change_set().stack_name(&wanted.stack).change_set_name(&wanted.name);
+        match request.send().await.map_err(call.failed()) {
+            Ok(_) if wanted.fresh => return delete_shell(session, &wanted.stack).await,
+            Ok(_) => return Ok(()),
+            // Its stack is not there either, or is somebody else's.
+            Err(error) if error.has_code("ChangeSetNotFound") || error.says("does not exist") => return Ok(()),
+            Err(error) if error.has_code("InvalidChangeSetStatus") => pace.answered(),
+            Err(error) if error.may_pass() => pace.throttled(),
+            Err(error) => return Err(error),
+        }
+        pace.wait().await;
+    }
+}
+
+/// Deletes an empty stack. Somebody else may make it meanwhile.
+async fn delete_shell(session: &Session, stack: &str) -> Result<(), Error> {
+    if stack::find(session, stack).await?.is_some_and(|stack| stack.state == State::Shell) {
+        let call = Call::new("cloudformation", "DeleteStack", stack);
+        session.stacks().delete_stack().stack_name(stack).send().await.map_err(call.failed())?;
     }
     Ok(())
 }

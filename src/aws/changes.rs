@@ -134,10 +134,16 @@ impl Changes {
         };
         let going = self.removals().count();
         let plural = if going == 1 { "resource is" } else { "resources are" };
+        let emptied = |change: &Change| {
+            change.action == Action::Replace && change.holds_data() && change.fate != Some(Fate::Lost)
+        };
         let may_go = |change: &Change| change.action == Action::MayReplace && change.holds_data() && !change.follows;
         let sentences = [
             (going > 0).then(|| format!("{going} {plural} deleted or replaced.")),
             named(&Change::loses_data).map(|data| format!("DATA IS LOST with {data}.")),
+            named(&emptied).map(|data| {
+                format!("{data} is replaced by an EMPTY one; what is in it now is kept outside of the environment.")
+            }),
             named(&may_go).map(|data| format!("Perhaps {data} is replaced by an empty one.")),
             named(&|change| change.unguarded)
                 .map(|data| format!("From now on {data} goes with the environment, DATA included.")),

@@ -13,7 +13,10 @@ use super::{
     pace::Pace,
     stack::{self, Stack, StackResource},
 };
-use crate::cloudformation::{BUCKET, CATALOG};
+use crate::{
+    cloudformation::{BUCKET, CATALOG, OUTPUT_BUCKET},
+    reporter::{Reporter, ReporterExt as _},
+};
 
 /// Pages of a thousand objects that are looked at to weigh a bucket. More would take longer than the answer is worth.
 const WEIGHED_PAGES: usize = 20;
@@ -106,6 +109,36 @@ async fn left_by_stack(session: &Session, arn: &str) -> Result<Option<Data>, Err
     Ok((data != Data::default()).then_some(data))
 }
 
+/// Removes what a stack leaves that was deleted while it was made, unless somebody has used it. Returns what is still there.
+pub async fn remove_unused(session: &Session, arn: &str) -> Result<Option<Data>, Error> {
+    let Some(mut left) = left_by_stack(session, arn).await? else { return Ok(None) };
+    if let Some(bucket) = &left.bucket {
+        let call = Call::new("s3", "DeleteBucket", bucket);
+        match session.buckets().delete_bucket().bucket(bucket).send().await.map_err(call.failed()) {
+            Ok(_) => left.bucket = None,
+            Err(error) if error.has_code("NoSuchBucket") => left.bucket = None,
+            Err(error) if error.has_code("BucketNotEmpty") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((left != Data::default()).then_some(left))
+}
+
+/// Returns the name of the stack, among these, whose environment uses a bucket.
+pub async fn user_of(session: &Session, bucket: &str, stacks: &[Stack]) -> Result<Option<String>, Error> {
+    for stack in stacks {
+        let uses = match stack.outputs.get(OUTPUT_BUCKET) {
+            Some(used) => used == bucket,
+            // It is being made, or was never made whole.
+            None => stack::template(session, &stack.arn).await?.contains(&format!("\"{bucket}\"")),
+        };
+        if uses {
+            return Ok(Some(stack.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
 async fn exists(session: &Session, bucket: &str) -> Result<bool, Error> {
     match session.buckets().head_bucket().bucket(bucket).send().await {
         Ok(_) => Ok(true),
@@ -176,23 +209,29 @@ async fn snapshots(session: &Session, database: &str) -> Result<Vec<Snapshot>, E
     Ok(found)
 }
 
-/// Removes everything from a bucket, all versions included, and again what comes late. Returns how many versions went.
-/// A bucket that is gone is fine.
-pub async fn empty(session: &Session, bucket: &str) -> Result<u64, Error> {
+/// Removes everything from a bucket, all versions included, and again what comes late. A bucket that is gone is fine.
+pub async fn empty(session: &Session, bucket: &str, reporter: &dyn Reporter) -> Result<(), Error> {
+    let part = format!("bucket {bucket}");
+    reporter.working(&part, "looking for what is in it");
     let mut removed = 0;
+    let mut tell = |count: u64| {
+        removed += count;
+        reporter.working(&part, format!("{removed} objects removed, all versions counted"));
+    };
     for _ in 0..ROUNDS {
-        match round(session, bucket).await {
-            Ok(0) => return Ok(removed),
-            Ok(some) => removed += some,
-            Err(error) if error.has_code("NoSuchBucket") => return Ok(removed),
+        match round(session, bucket, &mut tell).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.has_code("NoSuchBucket") => break,
             Err(error) => return Err(error),
         }
     }
-    Ok(removed)
+    reporter.done(&part, format!("empty: {removed} objects removed, all versions counted"));
+    Ok(())
 }
 
-/// Removes what is there now, a thousand at a time, which is the most that one request takes.
-async fn round(session: &Session, bucket: &str) -> Result<u64, Error> {
+/// Removes what is there now, a thousand at a time, which is the most that one request takes. Returns how many went.
+async fn round(session: &Session, bucket: &str, tell: &mut impl FnMut(u64)) -> Result<u64, Error> {
     let s3 = session.buckets();
     let mut removed = 0;
     let (mut key, mut version) = (None, None);
@@ -200,7 +239,11 @@ async fn round(session: &Session, bucket: &str) -> Result<u64, Error> {
         let call = Call::new("s3", "ListBucketVersions", bucket);
         let request = s3.list_object_versions().bucket(bucket).set_key_marker(key).set_version_id_marker(version);
         let page = request.send().await.map_err(call.failed())?;
-        removed += remove(session, bucket, versions(&page)).await?;
+        let count = remove(session, bucket, versions(&page)).await?;
+        if count > 0 {
+            tell(count);
+        }
+        removed += count;
         if !page.is_truncated().unwrap_or(false) {
             return Ok(removed);
         }
@@ -242,15 +285,14 @@ async fn remove(session: &Session, bucket: &str, ids: Vec<ObjectIdentifier>) -> 
 }
 
 /// Deletes a bucket, however late somebody wrote to it. One that is gone is fine.
-pub async fn delete_bucket(session: &Session, bucket: &str) -> Result<u64, Error> {
-    let mut removed = 0;
+pub async fn delete_bucket(session: &Session, bucket: &str, reporter: &dyn Reporter) -> Result<(), Error> {
     let mut pace = Pace::new();
     for _ in 0..ROUNDS {
-        removed += empty(session, bucket).await?;
+        empty(session, bucket, reporter).await?;
         let call = Call::new("s3", "DeleteBucket", bucket);
         match session.buckets().delete_bucket().bucket(bucket).send().await.map_err(call.failed()) {
-            Ok(_) => return Ok(removed),
-            Err(error) if error.has_code("NoSuchBucket") => return Ok(removed),
+            Ok(_) => return Ok(()),
+            Err(error) if error.has_code("NoSuchBucket") => return Ok(()),
             Err(error) if error.has_code("BucketNotEmpty") => pace.wait().await,
             Err(error) => return Err(error),
         }

@@ -1,9 +1,14 @@
 //! What an instance said last, where it did not become healthy: in its group's log, and else on its console.
 
+use std::time::Duration;
+
 use super::{Error, Session, error::Call, logs, stack};
 
 /// Lines of it that are of use.
 const LINES: usize = 15;
+
+/// What was just written to a log can be read a few seconds later.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)];
 
 /// The end of what an instance said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +23,14 @@ impl LastWords {
     /// Reads them. Its first boot writes why it failed to the log before it signals that it did; the log goes with a
     /// stack that is rolled back, and the console is read by EC2 a minute or two late.
     pub async fn of(session: &Session, stack: &str, instance: &str) -> Result<Self, Error> {
-        let mut lines = logged(session, stack, instance).await.unwrap_or_default();
+        let mut lines = Vec::new();
+        for pause in PAUSES {
+            tokio::time::sleep(pause).await;
+            lines = logged(session, stack, instance).await.unwrap_or_default();
+            if !lines.is_empty() {
+                break;
+            }
+        }
         if lines.is_empty() {
             lines = on_console(session, instance).await?;
         }

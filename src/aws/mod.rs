@@ -12,6 +12,7 @@ pub mod environments;
 mod error;
 pub mod events;
 pub mod last_words;
+mod launches;
 pub mod live;
 pub mod logs;
 pub mod operation;
@@ -19,6 +20,7 @@ pub mod outputs;
 mod pace;
 mod progress;
 pub mod ready;
+pub mod refusals;
 mod session;
 pub mod stack;
 

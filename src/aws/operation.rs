@@ -1,6 +1,6 @@
 //! One operation on a stack, from its start to the state that ends it: followed, told of, and cancelled if asked to.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,13 +11,16 @@ use super::{
     error::Call,
     events::{self, Follower, Of, StackEvent},
     last_words::LastWords,
+    launches,
     progress::Progress,
     stack::State,
 };
-use crate::reporter::{Event, Reporter};
+use crate::reporter::{Event, Reporter, ReporterExt as _};
 
 /// What is silent for so long is told of again.
 const SILENCE: Duration = Duration::from_secs(30);
+/// The type of groups of instances.
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// How an operation ended.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Ended {
     pub events: Vec<StackEvent>,
     /// What the first instance said that did not become healthy, if there was one and it could be read.
     pub last_words: Option<LastWords>,
+    /// Why no instance could be launched, by the group's logical id, as far as that was heard of meanwhile.
+    pub launches: BTreeMap<String, String>,
 }
 
 /// An operation that goes on.
@@ -41,6 +46,8 @@ pub struct Operation<'a> {
     reporter: &'a dyn Reporter,
     events: Vec<StackEvent>,
     last_words: Option<LastWords>,
+    /// Why no instance could be launched, by the group's logical id.
+    launches: BTreeMap<String, String>,
     end: Option<State>,
 }
 
@@ -62,8 +69,14 @@ impl<'a> Operation<'a> {
             reporter,
             events: Vec::new(),
             last_words: None,
+            launches: BTreeMap::new(),
             end: None,
         })
+    }
+
+    /// Returns the stack's ARN, by which it is found when it is gone as well.
+    pub fn arn(&self) -> &str {
+        &self.arn
     }
 
     /// Tells what happens until it ends. May be dropped at any await, and called again.
@@ -73,13 +86,15 @@ impl<'a> Operation<'a> {
             self.listen().await;
             if let Some(state) = self.end.take() {
                 let (events, last_words) = (std::mem::take(&mut self.events), self.last_words.take());
+                let launches = std::mem::take(&mut self.launches);
                 let own = events.iter().rev().find(|event| event.is_of_the_stack());
                 let status = own.map(|event| event.status.clone()).unwrap_or_default();
-                return Ok(Ended { state, status, events, last_words });
+                return Ok(Ended { state, status, events, last_words, launches });
             }
             let next = tokio::time::timeout(SILENCE, self.follower.next()).await;
             let Ok(next) = next else {
                 self.tell_what_is_open(began.elapsed());
+                self.look_at_launches().await;
                 continue;
             };
             let (events, end) = next?;
@@ -100,6 +115,24 @@ impl<'a> Operation<'a> {
         let heard = LastWords::of(self.session, &self.arn, &instance).await;
         // What cannot be read is not asked for again and again.
         self.last_words = Some(heard.unwrap_or(LastWords { instance, lines: Vec::new() }));
+    }
+
+    /// Reads why groups that are waited for have no instances. A rollback takes them away, and CloudFormation waits on meanwhile.
+    async fn look_at_launches(&mut self) {
+        let is_group = |event: &&StackEvent| event.kind == GROUP && !event.physical_id.is_empty();
+        let mut now: BTreeMap<String, (String, bool)> = BTreeMap::new();
+        for event in self.events.iter().filter(is_group) {
+            let waited_for = event.status.ends_with("_IN_PROGRESS") && !event.status.starts_with("DELETE");
+            now.insert(event.logical_id.clone(), (event.physical_id.clone(), waited_for));
+        }
+        for (id, (group, _)) in now.into_iter().filter(|(_, (_, waited_for))| *waited_for) {
+            // What cannot be read now may be the next time.
+            let Ok(Some(why)) = launches::failed(self.session, &group).await else { continue };
+            if self.launches.get(&id) != Some(&why) {
+                self.reporter.note(format!("{id}: no instance could be launched: {why}"));
+                self.launches.insert(id, why);
+            }
+        }
     }
 
     fn tell_what_is_open(&self, for_so_long: Duration) {
@@ -135,7 +168,22 @@ impl Ended {
         };
         // What CloudFormation sums up is a help, and no reason to lose what is known.
         let summed_up = events::failed(session, of).await.unwrap_or_default();
-        cause::of(&self.events, &summed_up)
+        let mut failure = cause::of(&self.events, &summed_up);
+        for cause in failure.causes.iter_mut().filter(|cause| cause.kind == GROUP) {
+            if let Some(why) = self.launch_that_failed(session, &cause.logical_id).await {
+                cause.reason = format!("no instance could be launched: {why} (CloudFormation: {})", cause.reason);
+            }
+        }
+        failure
+    }
+
+    async fn launch_that_failed(&self, session: &Session, id: &str) -> Option<String> {
+        if let Some(why) = self.launches.get(id) {
+            return Some(why.clone());
+        }
+        let named = |event: &&StackEvent| event.logical_id == id && !event.physical_id.is_empty();
+        let group = &self.events.iter().find(named)?.physical_id;
+        launches::failed(session, group).await.ok().flatten()
     }
 
     /// Tells whether the stack is what was asked for: a change that was undone leaves it ready as well.

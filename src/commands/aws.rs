@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Context,
-    signals::{self, Signal},
+    signals::{Signal, Signals, unless_interrupted},
 };
 use crate::{
     aws::{
@@ -27,11 +27,6 @@ pub(super) async fn session(context: &Context) -> Result<Session, Error> {
     let session = Session::open(&login).await.map_err(|error| aws_error(&error))?;
     context.ui.detail(&format!("AWS account {} in {}", session.account(), session.region()));
     Ok(session)
-}
-
-/// Writes a command that can be pasted: about this environment, and no other.
-pub(super) fn command(context: &Context, verb: &str) -> String {
-    format!("decouple {verb} --env {} --target aws", context.common.env)
 }
 
 /// Returns the site's name: the blueprint's, or without one the built-in ones'.
@@ -83,12 +78,9 @@ pub(super) async fn await_others(
     if !matches!(now.map(|stack| stack.state), Some(State::Busy(_))) {
         return Ok(());
     }
-    tokio::select! {
-        ended = operation.ended() => ended.map(drop).map_err(|error| aws_error(&error)),
-        () = signals::interrupted() => {
-            Err(Error::new(Kind::Cancelled, "cancelled; somebody else's operation was left alone"))
-        }
-    }
+    let ended = async { operation.ended().await.map(drop).map_err(|error| aws_error(&error)) };
+    let cancelled = || Error::new(Kind::Cancelled, "cancelled; somebody else's operation was left alone");
+    unless_interrupted(ended, cancelled).await
 }
 
 /// All that a stack has, in people's words, as far as the deployed template can be read.
@@ -114,7 +106,7 @@ pub(super) fn missing(context: &Context, session: &Session, stack: &str) -> Erro
     let (env, region, account) = (&context.common.env, session.region(), session.account());
     let message = format!("there is no environment `{env}` (stack {stack}) in {region} of AWS account {account}");
     Error::new(Kind::NotFound, message)
-        .hint(format!("bring it up: {}", command(context, "up")))
+        .hint(format!("bring it up: {}", context.command("up")))
         .hint("see what there is: decouple list --target aws")
 }
 
@@ -139,14 +131,14 @@ pub(super) fn aws_error(error: &aws::Error) -> Error {
 /// The second Ctrl-C, or a SIGTERM that cannot be waited for any longer: what goes on without us.
 pub(super) fn left(context: &Context, what: &str) -> Error {
     Error::new(Kind::Cancelled, format!("left; on AWS {what} goes on"))
-        .hint(format!("see how it is: {}", command(context, "status")))
+        .hint(format!("see how it is: {}", context.command("status")))
 }
 
 /// Longest that a program which sent SIGTERM is kept waiting. Many kill after seven seconds.
 const TERMINATED: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Waits until it is time to leave: at once on another signal, or after a few seconds where a program asked to stop.
-pub(super) async fn time_to_leave(first: Signal) {
+pub(super) async fn time_to_leave(first: Signal, signals: &mut Signals) {
     let patience = async {
         match first {
             Signal::Interrupt => std::future::pending().await,
@@ -155,7 +147,7 @@ pub(super) async fn time_to_leave(first: Signal) {
     };
     tokio::select! {
         () = patience => {}
-        () = super::signals::interrupted() => {}
+        _ = signals.received() => {}
     }
 }
 

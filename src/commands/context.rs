@@ -35,7 +35,7 @@ impl Context {
         }
         let name = &self.common.env;
         Err(Error::new(Kind::NotFound, format!("there is no environment `{name}` on the local target"))
-            .hint(format!("bring it up: decouple up --env {name}"))
+            .hint(format!("bring it up: {}", self.command("up")))
             .hint("see what there is: decouple list"))
     }
 
@@ -56,6 +56,30 @@ impl Context {
             Some(target) => Ok(target),
             None => Ok(self.glance()?.target.unwrap_or(Target::Local)),
         }
+    }
+
+    /// Writes a command that can be pasted anywhere: about this environment, and no other, whatever names it.
+    pub(super) fn command(&self, verb: &str) -> String {
+        let Common { blueprint, env, stage, region, profile, .. } = &self.common;
+        let aws = self.target().is_ok_and(|target| target == Target::Aws).then(|| Target::Aws.name().to_owned());
+        let blueprint = blueprint.as_ref().map(|file| file.to_string_lossy().into_owned());
+        // Only what makes an environment asks which stage it is.
+        let stage = stage.filter(|_| verb == "up").map(|stage| stage.name().to_owned());
+        let flags = [
+            ("--env", Some(env)),
+            ("--stage", stage.as_ref()),
+            ("--blueprint", blueprint.as_ref()),
+            ("--target", aws.as_ref()),
+            ("--region", region.as_ref().filter(|_| aws.is_some())),
+            ("--profile", profile.as_ref().filter(|_| aws.is_some())),
+        ];
+        let mut command = format!("decouple {verb}");
+        for (flag, value) in flags.iter().filter_map(|(flag, value)| Some((flag, (*value)?))) {
+            // What no shell takes cannot have come from one.
+            let quoted = shlex::try_quote(value).unwrap_or_default();
+            command.extend([" ", flag, " ", &quoted]);
+        }
+        command
     }
 
     /// Returns the directory of every local environment.

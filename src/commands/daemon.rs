@@ -67,7 +67,7 @@ pub(super) async fn foreground(
         ended = &mut environment => return Err(not_started(ended)),
     }
     let applied = tokio::select! {
-        applied = up::local::apply(place, plan, &progress) => applied,
+        applied = up::local::apply(context, place, plan, &progress) => applied,
         () = interrupted() => Err(Error::new(Kind::Cancelled, "cancelled; everything is stopped")),
     };
     drop(held);

@@ -77,7 +77,10 @@ pub(super) async fn run(context: &Context, _arguments: &Arguments) -> Result<u8,
             Ok(found) => environments.extend(found),
             Err(error) => context.ui.note(&format!("environments on AWS are not listed: {error}")),
         },
-        _ => {}
+        None => context.ui.detail(
+            "environments on AWS are not listed: nothing here says that you are logged in; ask with --target aws",
+        ),
+        Some(Target::Local) => {}
     }
     context.ui.result(&List { environments })?;
     Ok(0)

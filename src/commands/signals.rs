@@ -1,6 +1,8 @@
 //! Ctrl-C and SIGTERM.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
+
+use crate::error::Error;
 
 /// Who asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,23 +13,49 @@ pub(super) enum Signal {
     Terminate,
 }
 
-/// Waits for Ctrl-C or SIGTERM. Where signals cannot be had, it waits for ever.
-pub(super) async fn received() -> Signal {
-    let one = |kind| async move {
-        match signal(kind) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// The signals that come from now on. Who does something that must not be cut off listens before it, and looks after it: a signal that
+/// comes while nobody listens is lost. Where signals cannot be had, none come.
+pub(super) struct Signals {
+    interrupts: Option<unix::Signal>,
+    terminations: Option<unix::Signal>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Self {
+        Self { interrupts: signal(SignalKind::interrupt()).ok(), terminations: signal(SignalKind::terminate()).ok() }
+    }
+
+    /// Waits for one. May be dropped at any await, and called again.
+    pub(super) async fn received(&mut self) -> Signal {
+        tokio::select! {
+            () = one(&mut self.interrupts) => Signal::Interrupt,
+            () = one(&mut self.terminations) => Signal::Terminate,
         }
-    };
-    tokio::select! {
-        () = one(SignalKind::interrupt()) => Signal::Interrupt,
-        () = one(SignalKind::terminate()) => Signal::Terminate,
+    }
+}
+
+async fn one(signals: &mut Option<unix::Signal>) {
+    match signals {
+        Some(signals) => {
+            signals.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }
 
 /// Waits until anybody asks to stop.
 pub(super) async fn interrupted() {
-    received().await;
+    Signals::listen().received().await;
+}
+
+/// Does what may be left at any point, until it is done or anybody asks to stop.
+pub(super) async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Error>>,
+    left: impl FnOnce() -> Error,
+) -> Result<T, Error> {
+    tokio::select! {
+        done = work => done,
+        () = interrupted() => Err(left()),
+    }
 }

@@ -225,6 +225,33 @@ async fn what_every_former_stack_of_the_environment_left_is_told() {
     assert_eq!(left["kept"], serde_json::json!(["bucket photos-0", "bucket photos-1"]));
 }
 
+/// A kept bucket may have been taken over by a blueprint that names it.
+#[tokio::test]
+async fn a_bucket_that_another_environment_uses_is_nobody_elses_to_remove() {
+    let env = env();
+    let replay = Replay::start(|action, before| match action {
+        "DescribeStacks" => {
+            let (status, living) = stack("UPDATE_COMPLETE");
+            let living = living.replace("photos-dev", "photos-live").replace("<OutputKey>Url<", "<OutputKey>Bucket<");
+            Some((status, living.replace("http://site", "taken-over").replace(ARN, "arn:aws:cloudformation:other")))
+        }
+        "ListStackResources" => Some(result(
+            action,
+            "<StackResourceSummaries><member><LogicalResourceId>Bucket</LogicalResourceId>\
+             <PhysicalResourceId>taken-over</PhysicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+             <ResourceStatus>CREATE_COMPLETE</ResourceStatus>\
+             <LastUpdatedTimestamp>2026-11-26T00:00:00Z</LastUpdatedTimestamp></member></StackResourceSummaries>",
+        )),
+        "DescribeStackEvents" if before == 0 => Some(events(&[])),
+        "DescribeStackEvents" => Some(events(&[event(1, "photos-dev", STACK, "DELETE_COMPLETE", "")])),
+        _ => None,
+    })
+    .await;
+    let ran = Account::new(&env, &replay.url).run(&["teardown", "--delete-data", "--yes"]).await;
+    assert!(ran.stderr.contains("bucket taken-over stays: stack photos-live uses it"), "{ran:?}");
+    assert_eq!(replay.asked("DELETE /taken-over") + replay.asked("DELETE /taken-over/"), 0);
+}
+
 #[tokio::test]
 async fn a_teardown_waits_for_what_others_do() {
     let env = env();

@@ -11,9 +11,20 @@ use crate::{
     aws::{
         Session,
         error::{Call, Error},
+        launches,
     },
     status::{Detail, GroupDetail, Health, Instance, Part},
 };
+
+/// What is known beside what Auto Scaling says of a group.
+struct Seen<'a> {
+    /// What EC2 knows, by instance.
+    facts: &'a BTreeMap<String, Facts>,
+    /// Why it could not be asked.
+    missing: Option<&'a str>,
+    /// Why no further instance could be launched.
+    refused: Option<&'a String>,
+}
 
 /// What EC2 knows of an instance and Auto Scaling does not.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +42,7 @@ pub(super) async fn look(session: &Session, groups: &[(String, String)], version
         Ok(found) => found,
         Err(error) => return groups.iter().map(|(name, _)| unseen(name, nothing(version), &error)).collect(),
     };
+    let refused = refused(session, &found).await;
     let ids: Vec<String> = found
         .iter()
         .flat_map(AutoScalingGroup::instances)
@@ -45,9 +57,24 @@ pub(super) async fn look(session: &Session, groups: &[(String, String)], version
         .iter()
         .map(|(name, scaling)| {
             let group = found.iter().find(|group| group.auto_scaling_group_name() == Some(scaling));
-            part(name, group, &facts, missing.as_deref(), version)
+            let seen = Seen { facts: &facts, missing: missing.as_deref(), refused: refused.get(scaling) };
+            part(name, group, &seen, version)
         })
         .collect()
+}
+
+/// Asks why groups have fewer instances than they should. What cannot be read is no reason.
+async fn refused(session: &Session, groups: &[AutoScalingGroup]) -> BTreeMap<String, String> {
+    let lacks = |group: &&AutoScalingGroup| {
+        group.desired_capacity().and_then(|desired| usize::try_from(desired).ok()) > Some(group.instances().len())
+    };
+    let mut refused = BTreeMap::new();
+    for name in groups.iter().filter(lacks).filter_map(AutoScalingGroup::auto_scaling_group_name) {
+        if let Ok(Some(why)) = launches::failed(session, name).await {
+            refused.insert(name.to_owned(), why);
+        }
+    }
+    refused
 }
 
 async fn described(session: &Session, names: &[String]) -> Result<Vec<AutoScalingGroup>, Error> {
@@ -93,13 +120,7 @@ fn nothing(version: &str) -> Detail {
     Detail::Group(GroupDetail { version: format!("sha256:{version}"), ..GroupDetail::default() })
 }
 
-fn part(
-    name: &str,
-    group: Option<&AutoScalingGroup>,
-    facts: &BTreeMap<String, Facts>,
-    missing: Option<&str>,
-    version: &str,
-) -> Part {
+fn part(name: &str, group: Option<&AutoScalingGroup>, seen: &Seen<'_>, version: &str) -> Part {
     let Some(group) = group else {
         let reason = Some("there is no such Auto Scaling group".to_owned());
         return Part {
@@ -110,7 +131,7 @@ fn part(
             look_again: false,
         };
     };
-    let instances: Vec<Instance> = group.instances().iter().map(|member| instance(member, facts)).collect();
+    let instances: Vec<Instance> = group.instances().iter().map(|member| instance(member, seen.facts)).collect();
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     let total = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let detail = GroupDetail {
@@ -122,20 +143,21 @@ fn part(
         version: format!("sha256:{version}"),
         instances,
     };
-    let (health, reason) = judge(&detail, missing);
+    let (health, reason) = judge(&detail, seen);
     Part { detail: Detail::Group(detail), name: name.to_owned(), health, reason, look_again: false }
 }
 
-fn judge(group: &GroupDetail, missing: Option<&str>) -> (Health, Option<String>) {
-    let missing = missing.map(ToOwned::to_owned);
+fn judge(group: &GroupDetail, seen: &Seen<'_>) -> (Health, Option<String>) {
+    let missing = seen.missing.map(ToOwned::to_owned);
+    let refused = seen.refused.map(|why| format!("no instance could be launched: {why}"));
     let ill = group.instances.iter().find(|instance| instance.health != Health::Ok);
     let why = ill.and_then(|instance| Some(format!("{}: {}", instance.id, instance.reason.as_deref()?)));
     if group.healthy >= group.desired {
         (Health::Ok, missing)
     } else if group.healthy == 0 {
-        (Health::Down, Some(why.unwrap_or_else(|| "no instance is in service".to_owned())))
+        (Health::Down, Some(refused.or(why).unwrap_or_else(|| "no instance is in service".to_owned())))
     } else {
-        (Health::Degraded, why.or(missing))
+        (Health::Degraded, refused.or(why).or(missing))
     }
 }
 
@@ -178,12 +200,17 @@ mod tests {
         };
         let well = || member("i-1", LifecycleState::InService, "Healthy");
         let judged = |members| {
-            let part = part("web", Some(&group(members)), &BTreeMap::new(), None, "abc");
+            let seen = Seen { facts: &BTreeMap::new(), missing: None, refused: None };
+            let part = part("web", Some(&group(members)), &seen, "abc");
             (part.health, part.reason)
         };
         assert_eq!(judged(vec![well(), well()]), (Health::Ok, None));
         let starting = member("i-2", LifecycleState::PendingWait, "Healthy");
         assert_eq!(judged(vec![well(), starting]), (Health::Degraded, Some("i-2: Pending:Wait".to_owned())));
         assert_eq!(judged(Vec::new()), (Health::Down, Some("no instance is in service".to_owned())));
+        let quota = "VcpuLimitExceeded".to_owned();
+        let seen = Seen { facts: &BTreeMap::new(), missing: None, refused: Some(&quota) };
+        let told = part("web", Some(&group(vec![well()])), &seen, "abc").reason;
+        assert_eq!(told.as_deref(), Some("no instance could be launched: VcpuLimitExceeded"));
     }
 }

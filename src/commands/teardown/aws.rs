@@ -9,6 +9,7 @@ use crate::{
     aws::{
         Session, cause,
         data::{self, Data, Weight},
+        environments,
         operation::{self, Operation},
         stack::{self, Doing, Stack, State},
     },
@@ -16,10 +17,9 @@ use crate::{
     commands::{
         Context,
         aws::{
-            await_others, aws_error, command, everything, find, left, missing, session, site_name, stack_name,
-            time_to_leave,
+            await_others, aws_error, everything, find, left, missing, session, site_name, stack_name, time_to_leave,
         },
-        signals,
+        signals::{Signals, unless_interrupted},
     },
     error::{Error, Kind},
 };
@@ -36,6 +36,9 @@ struct TornDown {
     kept: Vec<String>,
     /// What was removed besides the stack.
     removed: Vec<String>,
+    /// The command that removes what is kept.
+    #[serde(skip)]
+    remove: String,
 }
 
 impl fmt::Display for TornDown {
@@ -49,7 +52,7 @@ impl fmt::Display for TornDown {
             write!(f, "\nkept: {kept}")?;
         }
         if !self.kept.is_empty() {
-            write!(f, "\nRemove it: decouple teardown --env {env} --target aws --delete-data")?;
+            write!(f, "\nRemove it: {}", self.remove)?;
         }
         Ok(())
     }
@@ -87,21 +90,41 @@ impl Teardown<'_> {
     async fn stack(&self, stack: &Stack) -> Result<TornDown, Error> {
         let wrong = |error| aws_error(&error);
         let resources = stack::resources(&self.session, &stack.arn).await.map_err(wrong)?;
-        let data = Data::of(&resources);
+        let data = self.without_what_others_use(vec![Data::of(&resources)]).await?.remove(0);
         let weight = data::weigh(&self.session, &data).await;
         let short_lived = stack.tags.contains_key(TAG_EXPIRES);
         self.say_beforehand(&data, &weight, resources.len(), short_lived);
         self.agreed(stack).await?;
+        // Before the stack goes, as far as that may be: what is written meanwhile is removed with the bucket.
+        if let Some(bucket) = self.data_to_delete(&data) {
+            let progress = self.context.ui.progress();
+            let emptied = async { data::empty(&self.session, bucket, progress.as_ref()).await.map_err(wrong) };
+            unless_interrupted(emptied, || self.cut_off("the stack is as it was, and its bucket empty in part"))
+                .await?;
+        }
         if stack.protected {
             operation::protect(&self.session, &stack.arn, false).await.map_err(wrong)?;
         }
-        // Before the stack goes, as far as that may be: what is written meanwhile is removed with the bucket.
-        if let Some(bucket) = self.data_to_delete(&data) {
-            self.context.ui.note(&format!("emptying bucket {bucket}"));
-            data::empty(&self.session, bucket).await.map_err(wrong)?;
-        }
         self.delete(stack).await?;
-        self.finish(&[data], true, short_lived).await
+        self.finish_unless_interrupted(&[data], true, short_lived).await
+    }
+
+    /// A bucket outlives its stack, and may be another environment's by now: then it is nobody else's to remove.
+    async fn without_what_others_use(&self, mut data: Vec<Data>) -> Result<Vec<Data>, Error> {
+        if !self.arguments.delete_data {
+            return Ok(data);
+        }
+        let mut others = environments::all(&self.session).await.map_err(|error| aws_error(&error))?;
+        others.retain(|stack| stack.name != self.name);
+        for bucket in data.iter_mut().map(|data| &mut data.bucket) {
+            let Some(name) = bucket.as_deref() else { continue };
+            let user = data::user_of(&self.session, name, &others).await.map_err(|error| aws_error(&error))?;
+            if let Some(user) = user {
+                self.context.ui.note(&format!("bucket {name} stays: stack {user} uses it"));
+                *bucket = None;
+            }
+        }
+        Ok(data)
     }
 
     fn data_to_delete<'d>(&self, data: &'d Data) -> Option<&'d str> {
@@ -111,13 +134,8 @@ impl Teardown<'_> {
     fn say_beforehand(&self, data: &Data, weight: &Weight, resources: usize, short_lived: bool) {
         let ui = &self.context.ui;
         ui.note(&format!("stack {}: {resources} resources go", self.name));
-        let (objects, more) = (weight.objects, if weight.more { "at least " } else { "" });
-        let gigabytes = gigabytes(weight.bytes);
+        self.say_bucket(data, weight);
         let delete = self.arguments.delete_data;
-        if let Some(bucket) = &data.bucket {
-            let fate = if delete { "goes" } else { "stays" };
-            ui.note(&format!("bucket {bucket} {fate}: {more}{objects} objects, {gigabytes} GB"));
-        }
         if let Some(database) = &data.database {
             let fate = match (delete, short_lived) {
                 (true, _) => "goes, and its snapshots".to_owned(),
@@ -129,6 +147,25 @@ impl Teardown<'_> {
         if !delete {
             let weight = if short_lived { Weight { database_gb: 0, ..*weight } } else { *weight };
             ui.note(&format!("keeping it costs about {:.2} USD a month", weight.monthly_cost()));
+        }
+    }
+
+    fn say_bucket(&self, data: &Data, weight: &Weight) {
+        let Some(bucket) = &data.bucket else { return };
+        let fate = if self.arguments.delete_data { "goes" } else { "stays" };
+        let (objects, more) = (weight.objects, if weight.more { "at least " } else { "" });
+        let gigabytes = gigabytes(weight.bytes);
+        self.context.ui.note(&format!("bucket {bucket} {fate}: {more}{objects} objects, {gigabytes} GB"));
+    }
+
+    async fn say_what_is_left(&self, left: &[Data]) {
+        for data in left {
+            let weight = data::weigh(&self.session, data).await;
+            self.say_bucket(data, &weight);
+            if let Some(database) = &data.database {
+                let fate = if self.arguments.delete_data { "go" } else { "stay" };
+                self.context.ui.note(&format!("snapshots of database {database} {fate}: {} GB", weight.database_gb));
+            }
         }
     }
 
@@ -156,17 +193,18 @@ impl Teardown<'_> {
             let mut operation = Operation::follow(&self.session, &stack.arn, &changes, progress.as_ref())
                 .await
                 .map_err(|error| aws_error(&error))?;
+            let mut signals = Signals::listen();
             // A deletion that is under way is joined.
             if tries > 0 || stack.state != State::Busy(Doing::Delete) {
                 operation::delete(&self.session, &stack.arn, None).await.map_err(|error| aws_error(&error))?;
             }
             let ended = tokio::select! {
                 ended = operation.ended() => ended.map_err(|error| aws_error(&error))?,
-                signal = signals::received() => {
+                signal = signals.received() => {
                     self.context.ui.note("a deletion cannot be cancelled; it goes on (again to leave at once)");
                     tokio::select! {
                         ended = operation.ended() => ended.map_err(|error| aws_error(&error))?,
-                        () = time_to_leave(signal) => return Err(left(self.context, "the teardown").hint(format!("finish it: {}", command(self.context, "teardown")))),
+                        () = time_to_leave(signal, &mut signals) => return Err(left(self.context, "the teardown").hint(format!("finish it: {}", self.again()))),
                     }
                 }
             };
@@ -187,8 +225,7 @@ impl Teardown<'_> {
             let line = format!("\n  {} ({}): {}", cause.logical_id, cause.kind, cause.reason);
             message.push_str(&line);
         }
-        let again = command(self.context, "teardown");
-        Error::new(Kind::Failed, message).hint(format!("put it right, and go on: {again}"))
+        Error::new(Kind::Failed, message).hint(format!("put it right, and go on: {}", self.again()))
     }
 
     /// The stack is gone already: an earlier teardown was cut off, or kept the data.
@@ -199,11 +236,34 @@ impl Teardown<'_> {
         if left.is_empty() {
             return Err(missing(self.context, &self.session, &self.name));
         }
+        let left = self.without_what_others_use(left).await?;
+        self.say_what_is_left(&left).await;
         if self.arguments.delete_data {
             let question = format!("The stack of `{env}` is gone. This removes the photos and records that it left.");
             self.context.ui.confirm(self.context.common.yes, &question).await?;
         }
-        self.finish(&left, false, false).await
+        self.finish_unless_interrupted(&left, false, false).await
+    }
+
+    async fn finish_unless_interrupted(
+        &self,
+        data: &[Data],
+        deleted: bool,
+        short_lived: bool,
+    ) -> Result<TornDown, Error> {
+        let finished = self.finish(data, deleted, short_lived);
+        unless_interrupted(finished, || self.cut_off("the stack is gone, and some of its data still there")).await
+    }
+
+    /// Left at a point from which another teardown goes on.
+    fn cut_off(&self, how_it_is: &str) -> Error {
+        Error::new(Kind::Cancelled, format!("left; {how_it_is}")).hint(format!("finish it: {}", self.again()))
+    }
+
+    /// The command that goes on from here.
+    fn again(&self) -> String {
+        let again = self.context.command("teardown");
+        if self.arguments.delete_data { format!("{again} --delete-data") } else { again }
     }
 
     /// Removes the data, or says where it is.
@@ -216,7 +276,9 @@ impl Teardown<'_> {
             deleted,
             kept: Vec::new(),
             removed: Vec::new(),
+            remove: format!("{} --delete-data", self.context.command("teardown")),
         };
+        let progress = self.context.ui.progress();
         for Data { bucket, database } in data {
             if !self.arguments.delete_data {
                 done.kept.extend(bucket.as_ref().map(|bucket| format!("bucket {bucket}")));
@@ -225,7 +287,7 @@ impl Teardown<'_> {
                 continue;
             }
             if let Some(bucket) = bucket {
-                data::delete_bucket(&self.session, bucket).await.map_err(wrong)?;
+                data::delete_bucket(&self.session, bucket, progress.as_ref()).await.map_err(wrong)?;
                 done.removed.push(format!("bucket {bucket}"));
             }
             if let Some(database) = database {

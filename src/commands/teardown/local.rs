@@ -59,8 +59,8 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         stopped = stop(context, &place) => stopped?,
         () = interrupted() => {
             return Err(Error::new(Kind::Cancelled, "left; the background process goes on stopping")
-                .hint("see that it has: decouple status")
-                .hint("finish: decouple teardown"));
+                .hint(format!("see that it has: {}", context.command("status")))
+                .hint(format!("finish: {}", context.command("teardown"))));
         }
     }
     if arguments.delete_data {

@@ -6,35 +6,44 @@ use serde_json::{Value, json};
 use super::{Arguments, Up};
 use crate::{
     aws::{
-        Session, artifacts,
-        change_set::{self, Asked, ChangeSet, Source, Wanted},
+        self, Session, artifacts,
+        change_set::{self, Asked, ChangeSet},
         changes::{Changes, Words},
-        environments,
+        data::{self, Data},
         operation::{self, Ended, Operation},
         outputs, ready,
         ready::NotReady,
+        refusals,
         stack::{self, Stack, State},
     },
     blueprint::{Loaded, lower},
     bundle::Bundle,
     cloudformation::{
-        self, CAPABILITY, INLINE_LIMIT, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, TAG_EXPIRES,
-        Template, stack_name, stack_tags, termination_protection,
+        self, Options, PARAMETER_BUCKET, PARAMETER_KEY, PARAMETER_SHA256, TAG_EXPIRES, Template, stack_name,
+        stack_tags, termination_protection,
     },
     commands::{
         Context,
-        aws::{aws_error, bundle, command, left, no_bundle, session, time_to_leave},
-        signals,
+        aws::{aws_error, bundle, left, no_bundle, session, time_to_leave},
+        signals::{self, Signal, Signals},
     },
     error::{Error, Kind},
+    reporter::ReporterExt as _,
     topology::Topology,
 };
 
+mod ask;
 mod failure;
 mod settle;
 
 /// Longest that this machine's clock may differ from AWS's, and a first `up` take before AWS notes when it was.
 const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the instances' programs are called where progress is told.
+const BUNDLE: &str = "worker bundle";
+
+/// The part of AWS that templates and workers are made for: China and GovCloud have other service names and certificates.
+const PARTITION: &str = "aws";
 
 /// What is to be brought up, and where.
 struct Deployment<'a> {
@@ -57,10 +66,22 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
     let template = cloudformation::synthesize(&topology, &Options::default())
         .map_err(|error| Error::new(Kind::Blueprint, error.to_string()))?;
     let session = session(context).await?;
+    if session.partition() != PARTITION {
+        let (region, partition) = (session.region(), session.partition());
+        return Err(Error::new(
+            Kind::Usage,
+            format!("{region} is in the partition `{partition}`, where names and certificates are others"),
+        )
+        .hint("choose a region of AWS's commercial partition: --region eu-central-1"));
+    }
     let home = Context::home()?;
+    let progress = context.ui.progress();
+    progress.working(&BUNDLE, "packing");
     let bundle = bundle(arguments.bundle.as_deref(), loaded, &topology, &home.bundles())
         .await
         .map_err(|error| no_bundle(&error))?;
+    progress.done(&BUNDLE, format!("{} MB", bundle.bytes.div_ceil(1_000_000)));
+    drop(progress);
     let bucket = artifacts::bucket_name(&session);
     let text = template.to_json();
     let mut deployment =
@@ -69,7 +90,13 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
     let stack = deployment.settled(&name).await?;
     // On the heap: what goes on meanwhile (an upload, a change set) makes a large future.
     let changed = Box::pin(deployment.deploy(&name, stack)).await?;
-    deployment.finish(&name, changed).await
+    let finished = Box::pin(deployment.finish(&name, changed));
+    signals::unless_interrupted(finished, || {
+        Error::new(Kind::Cancelled, "left before the site was ready; the stack is made")
+            .hint(format!("see how it is: {}", context.command("status")))
+            .hint(format!("and go on from there: {}", context.command("up")))
+    })
+    .await
 }
 
 impl Deployment<'_> {
@@ -84,13 +111,7 @@ impl Deployment<'_> {
             }
             self.deployed = serde_json::from_str(&deployed).ok();
         }
-        let asked = tokio::select! {
-            asked = self.ask(name, fresh, tags) => asked?,
-            () = signals::interrupted() => {
-                return Err(Error::new(Kind::Cancelled, "cancelled; nothing was changed"));
-            }
-        };
-        let set = match asked {
+        let set = match self.ask(name, fresh, tags).await? {
             Asked::Changes(set) => set,
             Asked::Nothing => return Ok(false),
             Asked::Refused { reason, found } => return Err(self.refused(name, &reason, &found)),
@@ -138,34 +159,6 @@ impl Deployment<'_> {
         Some(tag.filter(is_right).cloned().unwrap_or_else(|| expires.to_string()))
     }
 
-    /// Ships the bundle while CloudFormation compares the templates.
-    async fn ask(&self, name: &str, fresh: bool, tags: Vec<(String, String)>) -> Result<Asked, Error> {
-        let wrong = |error| aws_error(&error);
-        artifacts::ensure_bucket(&self.session).await.map_err(wrong)?;
-        let template = if self.text.len() > INLINE_LIMIT {
-            let put = artifacts::put_template(&self.session, &self.bucket, name, &self.text).await;
-            Source::Url(self.session.object_url(&self.bucket, &put.map_err(wrong)?))
-        } else {
-            Source::Inline(self.text.clone())
-        };
-        let wanted = Wanted {
-            stack: name.to_owned(),
-            template,
-            parameters: self.parameters(),
-            tags,
-            capability: CAPABILITY,
-            role: self.topology.iam.deployment_role.clone(),
-            express: self.arguments.express,
-            fresh,
-        };
-        let shipped = artifacts::ship(&self.session, &self.bucket, &self.bundle);
-        let (asked, shipped) = tokio::join!(change_set::ask(&self.session, &wanted), shipped);
-        if shipped.map_err(wrong)? {
-            self.context.ui.detail(&format!("shipped {}, {} bytes", self.bundle.key(), self.bundle.bytes));
-        }
-        asked.map_err(wrong)
-    }
-
     fn show(&self, changes: &Changes) -> Result<(), Error> {
         if self.context.ui.is_json() {
             return self.context.ui.json(&json!({ "event": "plan", "changes": changes.resources }));
@@ -174,8 +167,12 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Asks before anything that is there goes, may go, or loses what keeps it.
+    /// Asks before anything that is there goes, may go, or loses what keeps it. Of what AWS would refuse, it says so.
     async fn agreed(&self, changes: &Changes) -> Result<(), Error> {
+        let deployed = self.deployed.as_ref().and_then(|old| old.get("Resources")?.as_object());
+        if let Some((why, what_to_do)) = refusals::of(changes, deployed, self.template.resources()) {
+            return Err(Error::new(Kind::Usage, why).hint(what_to_do));
+        }
         match changes.question() {
             Some(question) => self.context.ui.confirm(self.context.common.yes, &question).await,
             None => Ok(()),
@@ -188,10 +185,11 @@ impl Deployment<'_> {
         let progress = self.context.ui.progress();
         let mut operation =
             Operation::follow(&self.session, &set.stack, changes, progress.as_ref()).await.map_err(wrong)?;
+        let mut signals = Signals::listen();
         change_set::execute(&self.session, set).await.map_err(wrong)?;
         let ended = tokio::select! {
-            ended = operation.ended() => ended.map_err(wrong)?,
-            signal = signals::received() => return Err(self.cancelled(&mut operation, fresh, signal).await),
+            ended = operation.ended() => ended.map_err(|error| self.lost_sight(&error))?,
+            signal = signals.received() => return Err(self.cancelled(&mut operation, fresh, signal, signals).await),
         };
         if ended.is_success() {
             return Ok(());
@@ -199,8 +197,19 @@ impl Deployment<'_> {
         Err(self.failed(&set.stack, &ended, fresh).await)
     }
 
+    /// What was begun goes on whether it can be followed or not, as where the login expires.
+    fn lost_sight(&self, error: &aws::Error) -> Error {
+        aws_error(error).hint(format!("on AWS it goes on; follow it again: {}", self.context.command("up")))
+    }
+
     /// Ctrl-C or SIGTERM: what is being created is deleted again, and a change is undone. The second signal leaves at once.
-    async fn cancelled(&self, operation: &mut Operation<'_>, fresh: bool, signal: signals::Signal) -> Error {
+    async fn cancelled(
+        &self,
+        operation: &mut Operation<'_>,
+        fresh: bool,
+        signal: Signal,
+        mut signals: Signals,
+    ) -> Error {
         let what = if fresh { "what was created is being deleted" } else { "the change is being undone" };
         if let Err(error) = operation.cancel(fresh).await {
             return aws_error(&error);
@@ -209,20 +218,36 @@ impl Deployment<'_> {
         let what = if fresh { "the deletion of what was created" } else { "undoing the change" };
         tokio::select! {
             ended = undone(operation, fresh) => match ended {
-                Ok(Ended { state: State::Gone, .. }) => {
-                    Error::new(Kind::Cancelled, "cancelled; what was created is deleted again")
-                        .hint(format!("see whether an empty bucket or a snapshot stays: {}", command(self.context, "teardown")))
-                }
+                Ok(Ended { state: State::Gone, .. }) => self.deleted_again(operation.arn()).await,
                 Ok(ended) if ended.is_success() => {
                     Error::new(Kind::Cancelled, "cancelled too late: the change was complete already")
-                        .hint("undo it: change the blueprint back, and run `decouple up`")
+                        .hint(format!("undo it: change the blueprint back, and run {}", self.context.command("up")))
                 }
                 Ok(Ended { state: State::Ready, .. }) => Error::new(Kind::Cancelled, "cancelled; the change is undone"),
                 Ok(ended) => Error::new(Kind::Failed, format!("cancelled, and left the stack {}", ended.status))
-                    .hint(format!("go on from there: {}", command(self.context, "up"))),
+                    .hint(format!("go on from there: {}", self.context.command("up"))),
                 Err(error) => aws_error(&error),
             },
-            () = time_to_leave(signal) => left(self.context, what),
+            () = time_to_leave(signal, &mut signals) => left(self.context, what),
+        }
+    }
+
+    /// Bucket and snapshot outlive every stack; of one that was only being made the bucket goes, unless it has been used.
+    async fn deleted_again(&self, arn: &str) -> Error {
+        let cancelled =
+            |but: &str| Error::new(Kind::Cancelled, format!("cancelled; what was created is deleted again{but}"));
+        let teardown = self.context.command("teardown");
+        match data::remove_unused(&self.session, arn).await {
+            Ok(None) => cancelled(""),
+            Ok(Some(Data { bucket, database })) => {
+                let bucket = bucket.map(|bucket| format!("bucket {bucket}, which is in use already"));
+                let snapshot = database.map(|database| format!("the last snapshot of database {database}"));
+                let left: Vec<String> = [bucket, snapshot].into_iter().flatten().collect();
+                cancelled(&format!(", but for {}", left.join(" and ")))
+                    .hint(format!("remove it too: {teardown} --delete-data"))
+            }
+            Err(error) => cancelled(&format!(", but for what may be left of its data: {error}"))
+                .hint(format!("see what there is: {teardown}")),
         }
     }
 
@@ -236,9 +261,7 @@ impl Deployment<'_> {
         if stack.protected != protected {
             operation::protect(&self.session, &stack.arn, protected).await.map_err(wrong)?;
         }
-        if changed {
-            self.retire_bundles().await;
-        }
+        self.look_after_bundles(changed).await?;
         if !self.arguments.no_wait {
             self.ready(&stack).await?;
         }
@@ -249,44 +272,26 @@ impl Deployment<'_> {
             target: "aws",
             changed,
             outputs: outputs::of(&self.session, &stack),
+            stop: self.context.command("teardown"),
         })?;
         Ok(0)
     }
 
-    /// What fails here costs a few cents a month, and is tried again by the next `up`.
-    async fn retire_bundles(&self) {
-        let retired = async {
-            let stacks = environments::all(&self.session).await?;
-            let key = |stack: &Stack| stack.parameters.get(PARAMETER_KEY).cloned();
-            let used: Vec<String> = stacks.iter().filter_map(key).collect();
-            artifacts::retire(&self.session, &self.bucket, &used).await
-        };
-        if let Err(error) = retired.await {
-            self.context.ui.detail(&format!("old bundles are left where they are: {error}"));
-        }
-    }
-
     async fn ready(&self, stack: &Stack) -> Result<(), Error> {
         let progress = self.context.ui.progress();
-        let waited = tokio::select! {
-            waited = ready::wait(&self.session, stack, progress.as_ref()) => waited,
-            () = signals::interrupted() => {
-                return Err(Error::new(Kind::Cancelled, "left before the site was ready; the stack is made")
-                    .hint(format!("see how it is: {}", command(self.context, "status"))));
-            }
-        };
+        let waited = ready::wait(&self.session, stack, progress.as_ref()).await;
         waited.map_err(|error| match &error {
             NotReady::Aws(error) => aws_error(error),
             NotReady::TimedOut(_) => Error::new(Kind::TimedOut, error.to_string())
-                .hint(format!("see why: {}", command(self.context, "status")))
-                .hint(format!("and what workers say: {}", command(self.context, "logs")))
+                .hint(format!("see why: {}", self.context.command("status")))
+                .hint(format!("and what workers say: {}", self.context.command("logs")))
                 .hint("end without waiting: --no-wait"),
         })
     }
 }
 
 /// Waits until what was begun is undone. The creation may have ended in the moment before its stack was deleted: that is not the end.
-async fn undone(operation: &mut Operation<'_>, fresh: bool) -> Result<Ended, crate::aws::Error> {
+async fn undone(operation: &mut Operation<'_>, fresh: bool) -> Result<Ended, aws::Error> {
     loop {
         let ended = operation.ended().await?;
         if !fresh || matches!(ended.state, State::Gone | State::HalfDeleted) {

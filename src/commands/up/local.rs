@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
     }
     ensure_running(&place, &plan).await?;
     let applied = tokio::select! {
-        applied = apply(&place, plan, &progress) => applied?,
+        applied = apply(context, &place, plan, &progress) => applied?,
         () = interrupted() => return Err(cancel(context, &place, fresh).await),
     };
     context.ui.result(&applied)?;
@@ -54,6 +54,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments, loaded: &Loade
 
 /// Asks the background process to run the plan.
 pub(in crate::commands) async fn apply(
+    context: &Context,
     place: &Place,
     plan: Plan,
     progress: &Arc<dyn Reporter>,
@@ -61,7 +62,8 @@ pub(in crate::commands) async fn apply(
     let (env, stage) = (plan.environment.clone(), plan.stage.clone());
     match client::ask(place, &Request::Apply { plan: Box::new(plan) }, progress.as_ref()).await {
         Ok(Answer::Applied { outputs, changed }) => {
-            Ok(Up { result: "up", env, stage, target: "local", changed, outputs })
+            let stop = context.command("teardown");
+            Ok(Up { result: "up", env, stage, target: "local", changed, outputs, stop })
         }
         Ok(Answer::Failed { cancelled, message, hints }) => Err(failure(cancelled, message, hints)),
         Ok(answer) => Err(unexpected(&answer)),
@@ -88,8 +90,8 @@ async fn ensure_running(place: &Place, plan: &Plan) -> Result<(), Error> {
 async fn cancel(context: &Context, place: &Place, fresh: bool) -> Error {
     if !fresh {
         return Error::new(Kind::Cancelled, "cancelled; the environment goes on with the change in the background")
-            .hint("see how it is: decouple status")
-            .hint("go on: decouple up");
+            .hint(format!("see how it is: {}", context.command("status")))
+            .hint(format!("go on: {}", context.command("up")));
     }
     context.ui.note("cancelling: stopping what was started (again to leave at once)");
     let progress = context.ui.progress();
@@ -104,7 +106,7 @@ async fn cancel(context: &Context, place: &Place, fresh: bool) -> Error {
         },
         () = interrupted() => {
             Error::new(Kind::Cancelled, "left at once; the background process goes on stopping")
-                .hint("see how it is: decouple status")
+                .hint(format!("see how it is: {}", context.command("status")))
         }
     }
 }

@@ -41,18 +41,20 @@ struct Up {
     target: &'static str,
     changed: bool,
     outputs: Outputs,
+    /// The command that stops it all.
+    #[serde(skip)]
+    stop: String,
 }
 
 impl fmt::Display for Up {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { env, stage, changed, outputs, target, .. } = self;
+        let Self { env, stage, changed, outputs, stop, .. } = self;
         let word = if *changed { "up" } else { "up already, unchanged" };
         writeln!(f, "{env} ({stage}) is {word}")?;
         writeln!(f)?;
         writeln!(f, "{outputs}")?;
         writeln!(f)?;
-        let target = if *target == "local" { "" } else { " --target aws" };
-        write!(f, "Open {} and drop in a photo. Stop it all: decouple teardown --env {env}{target}", outputs.url)
+        write!(f, "Open {} and drop in a photo. Stop it all: {stop}", outputs.url)
     }
 }
 

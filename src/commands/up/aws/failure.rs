@@ -23,7 +23,7 @@ impl Deployment<'_> {
         let failure = ended.failure(&self.session, stack).await;
         let mut error = self.told(&failure, &ended.status, fresh);
         if let Some(heard) = &ended.last_words {
-            error = last_words(error, heard);
+            error = last_words(error, heard, self.session.region());
         }
         error
     }
@@ -51,12 +51,13 @@ impl Deployment<'_> {
             more => lines.push(format!("{more} other resources were cancelled because of it")),
         }
         lines.push(format!("the stack is now {status}"));
+        let again = self.context.command("up");
         let mut error = Error::new(Kind::Failed, lines.join("\n"));
         error.diagnostics.extend(self.line(first));
         if fresh {
-            error.hint("put it right, and run `decouple up` again: what was made of it is removed first")
+            error.hint(format!("put it right, and run it again: {again} (what was made of it is removed first)"))
         } else {
-            error.hint("put it right, and run `decouple up` again")
+            error.hint(format!("put it right, and run it again: {again}"))
         }
     }
 
@@ -74,11 +75,11 @@ impl Deployment<'_> {
     }
 }
 
-fn last_words(mut error: Error, heard: &LastWords) -> Error {
+fn last_words(mut error: Error, heard: &LastWords, region: &str) -> Error {
     let instance = &heard.instance;
     if heard.lines.is_empty() {
         return error.hint(format!(
-            "see what {instance} said: aws ec2 get-console-output --latest --output text --instance-id {instance}"
+            "see what {instance} said: aws ec2 get-console-output --region {region} --latest --output text --instance-id {instance}"
         ));
     }
     let words = format!("\nthe last words of {instance}:\n  {}", heard.lines.join("\n  "));

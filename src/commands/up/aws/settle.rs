@@ -9,8 +9,8 @@ use crate::{
     },
     cloudformation::TAG_EXPIRES,
     commands::{
-        aws::{await_others, aws_error, everything, owned},
-        signals,
+        aws::{await_others, aws_error, everything, left, owned},
+        signals::unless_interrupted,
     },
     error::{Error, Kind},
 };
@@ -93,9 +93,7 @@ impl Deployment<'_> {
     }
 
     async fn to_the_end(&self, operation: &mut Operation<'_>) -> Result<Ended, Error> {
-        tokio::select! {
-            ended = operation.ended() => ended.map_err(|error| aws_error(&error)),
-            () = signals::interrupted() => Err(crate::commands::aws::left(self.context, "cleaning up")),
-        }
+        let ended = async { operation.ended().await.map_err(|error| aws_error(&error)) };
+        unless_interrupted(ended, || left(self.context, "cleaning up")).await
     }
 }

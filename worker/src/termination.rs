@@ -21,11 +21,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// What Auto Scaling is about to make of the instance.
 const TARGET_STATE: &str = "/latest/meta-data/autoscaling/target-lifecycle-state";
 const TERMINATED: &str = "Terminated";
-/// What is not there until AWS wants a spot instance back, and what that means.
-const NOTICES: [(&str, &str); 2] = [
-    ("/latest/meta-data/spot/instance-action", "this spot instance is interrupted in two minutes"),
-    ("/latest/meta-data/events/recommendations/rebalance", "this spot instance is likely to be interrupted"),
-];
+/// What is not there until AWS takes a spot instance back. The recommendation to replace one, which may come earlier, is nothing
+/// to go by: such an instance may live for hours, and the group ends it by itself once the new one is healthy.
+const INTERRUPTION: &str = "/latest/meta-data/spot/instance-action";
 
 /// What a worker and the watch over its instance tell each other.
 #[derive(Clone)]
@@ -82,10 +80,8 @@ impl Termination {
             if self.is_terminating().await {
                 return "Auto Scaling terminates this instance";
             }
-            for (path, meaning) in NOTICES {
-                if self.read(path).await.is_some() {
-                    return meaning;
-                }
+            if self.read(INTERRUPTION).await.is_some() {
+                return "this spot instance is interrupted in two minutes";
             }
             sleep(LOOK).await;
         }

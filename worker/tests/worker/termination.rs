@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -14,7 +17,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::support::{Builder, Cloud, Database, Worker, eventually, photo};
+use crate::support::{Builder, Cloud, Database, Worker, eventually, id, photo};
 
 const TARGET_STATE: &str = "autoscaling/target-lifecycle-state";
 const TOKEN: &str = "a-session-of-the-second-version";
@@ -23,6 +26,8 @@ const TOKEN: &str = "a-session-of-the-second-version";
 #[derive(Clone, Default)]
 struct Aws {
     metadata: Arc<Mutex<HashMap<&'static str, &'static str>>>,
+    /// How often it was asked what becomes of the instance.
+    looks: Arc<AtomicUsize>,
     completed: Arc<Mutex<Vec<String>>>,
 }
 
@@ -46,6 +51,13 @@ impl Aws {
         self.metadata.lock().unwrap().insert(path, value);
     }
 
+    /// Waits until the worker has looked once more, at all that there is to see.
+    async fn looked_at(&self) {
+        let before = self.looks.load(Ordering::Relaxed);
+        eventually("the worker looks twice", async || (self.looks.load(Ordering::Relaxed) >= before + 2).then_some(()))
+            .await;
+    }
+
     /// What Auto Scaling was asked to complete.
     fn calls(&self) -> Vec<String> {
         self.completed.lock().unwrap().clone()
@@ -59,6 +71,9 @@ async fn token() -> Response {
 async fn metadata(State(aws): State<Aws>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     if headers.get("x-aws-ec2-metadata-token").is_none_or(|token| token != TOKEN) {
         return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if path == TARGET_STATE {
+        aws.looks.fetch_add(1, Ordering::Relaxed);
     }
     match aws.metadata.lock().unwrap().get(path.as_str()) {
         Some(value) => (*value).into_response(),
@@ -145,9 +160,21 @@ async fn an_interrupted_spot_instance_gives_back_what_it_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spot_instance_that_is_to_be_replaced_gives_back_what_it_holds() {
-    let notice = r#"{"noticeTime": "2026-11-26T14:20:00Z"}"#;
-    stops_receiving_and_gives_back("events/recommendations/rebalance", notice).await;
+async fn a_spot_instance_that_is_to_be_replaced_works_until_it_is() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let (aws, url) = Aws::start().await;
+    let process = Worker::of("process", &cloud, &database).env("DECOUPLE_QUEUE_URL", &queue.url);
+    let process = on_instance(process, &url).start().await;
+    aws.announce("events/recommendations/rebalance", r#"{"noticeTime": "2026-11-26T14:20:00Z"}"#);
+    aws.looked_at().await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    assert_eq!(client.settled(&accepted).await["tag"]["state"], "done");
+    // Auto Scaling says so once the new instance is healthy.
+    aws.announce(TARGET_STATE, "Terminated");
+    completed(&aws, &process).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The load balancer: Application for HTTP, Network for TCP; its listeners, and the instances that it knows.
 
+use decouple_contract::{Role, timing};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,8 +17,6 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 /// AWS's policy of TLS 1.2 and 1.3.
 const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
-/// The longest that an Application Load Balancer waits for an answer.
-const LONGEST_IDLE: u64 = 4_000;
 
 pub(super) fn owner(stack: &Stack<'_>) -> Owner {
     Owner::part(&PartId::new(PartKind::Balancer, &stack.balancer.name), "/balancer")
@@ -77,14 +76,19 @@ fn attributes(stack: &Stack<'_>, application: bool) -> Value {
     if !application {
         return json!([{ "Key": "load_balancing.cross_zone.enabled", "Value": "true" }]);
     }
-    // In the stage where the uploader waits for the work, an answer takes as long as the work may.
-    let longest =
-        stack.topology.groups().filter(|group| serves(stack, &group.name)).map(|group| group.job_timeout_seconds);
-    let idle = (longest.max().unwrap_or_default() + 30).clamp(60, LONGEST_IDLE);
+    let (role, job_timeout) = served(stack);
+    let idle = timing::balancer_idle(role, job_timeout);
     json!([
         { "Key": "idle_timeout.timeout_seconds", "Value": idle.to_string() },
         { "Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true" },
     ])
+}
+
+/// What the workers do that are served, and how long a job of theirs may take.
+fn served(stack: &Stack<'_>) -> (Role, u64) {
+    let group = stack.topology.groups().find(|group| serves(stack, &group.name));
+    let role = group.and_then(|group| group.name.parse().ok()).unwrap_or(Role::All);
+    (role, group.map_or(0, |group| group.job_timeout_seconds))
 }
 
 fn targets(stack: &Stack<'_>, owner: &Owner, application: bool) -> Value {

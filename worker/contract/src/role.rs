@@ -45,6 +45,11 @@ impl Role {
         !self.serves()
     }
 
+    /// Tells whether an uploader waits until this role has resized and tagged the photo.
+    pub const fn is_waited_for(self) -> bool {
+        self.serves() && self.resizes() && self.tags()
+    }
+
     /// Tells whether this role makes renditions.
     pub const fn resizes(self) -> bool {
         matches!(self, Self::All | Self::Process | Self::Resize)

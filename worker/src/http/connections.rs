@@ -14,6 +14,7 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use bytes::Bytes;
+use decouple_contract::timing;
 use hyper::{
     body::{Frame, Incoming, SizeHint},
     server::conn::http1::Builder,
@@ -31,9 +32,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::Doing, site::Site};
 
-/// A client must have sent the head of its request by then. An idle connection counts too, and must outlast the 60 s of
-/// AWS's balancers: they would otherwise send a request into a connection that was just closed.
-const HEAD: Duration = Duration::from_secs(75);
 /// A head is no longer, and no more of a body is read at once.
 const MOST_HEAD: usize = 128 * 1024;
 /// When the process is out of file descriptors, accepting again at once would only spin.
@@ -95,7 +93,9 @@ async fn connection(stream: TcpStream, router: Router, open: Open, shutdown: Can
         }
     });
     let mut server = Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
+    // A client must have sent the head of its request by then. An idle connection counts too.
+    let idle = timing::worker_idle(site.config.role, site.config.job_timeout.as_secs());
+    server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(idle)).max_buf_size(MOST_HEAD);
     // Who comes now is served, and then has to look for another worker.
     server.keep_alive(!shutdown.is_cancelled());
     let mut serving = pin!(server.serve_connection(TokioIo::new(stream), service));

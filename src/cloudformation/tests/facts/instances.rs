@@ -1,8 +1,8 @@
 //! What an instance is, how it is bought, and how it is replaced.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{super::invariants::every_variant, assert_has, of_kind, target};
+use super::{super::invariants::every_variant, assert_has, number, of_kind, target};
 
 #[test]
 fn instances_are_patched_closed_and_encrypted() {
@@ -108,8 +108,4 @@ fn groups_wait_for_signals_roll_in_batches_and_let_instances_finish() {
             assert_eq!(group["HealthCheckType"], if serves { "ELB" } else { "EC2" }, "{of}");
         }
     }
-}
-
-fn number(text: &Value) -> u64 {
-    text.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{text} is no number"))
 }

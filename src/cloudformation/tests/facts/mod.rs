@@ -40,6 +40,11 @@ fn target(value: &Value) -> Option<&str> {
     value.get("Ref").and_then(Value::as_str).or_else(|| value.pointer("/Fn::GetAtt/0").and_then(Value::as_str))
 }
 
+/// The number that a text says.
+fn number(text: &Value) -> u64 {
+    text.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{text} is no number"))
+}
+
 /// The policy that lets nobody in without TLS.
 fn assert_tls_only(of: &str, document: &Value, resources: &Value) {
     let denied = json!({ "Bool": { "aws:SecureTransport": "false" } });

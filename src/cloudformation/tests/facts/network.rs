@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use decouple_contract::{Role, env, timing};
 use serde_json::{Value, json};
 
-use super::{super::invariants::every_variant, assert_has, attributes, of_kind, properties, target};
+use super::{super::invariants::every_variant, assert_has, attributes, number, of_kind, properties, target};
 use crate::cloudformation::Template;
 
 fn is_own(template: &Template) -> bool {
@@ -171,4 +172,36 @@ fn a_certificate_brings_https_and_a_redirect_from_http() {
         }
     }
     assert!(redirects > 0, "a redirect is among the variants");
+}
+
+/// What the workers behind the balancer are told of their role, and of how long a job may take.
+fn served(template: &Template) -> (Role, u64) {
+    let groups = of_kind(template, "AWS::AutoScaling::AutoScalingGroup");
+    let (_, group) = groups.iter().find(|(_, group)| group.get("TargetGroupARNs").is_some()).expect("a served group");
+    let launch = &group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]["LaunchTemplateId"];
+    let launch = properties(template, target(launch).expect("a launch template"));
+    let told = &launch["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"][1];
+    let of = |name: &str| told[format!("Env_{name}")].as_str().expect("a text");
+    (of(env::ROLE).parse().expect("a role"), of(env::JOB_TIMEOUT_SECONDS).parse().expect("seconds"))
+}
+
+#[test]
+fn the_balancer_waits_for_the_work_and_closes_idle_connections_before_the_worker_does() {
+    let mut waiting = 0;
+    for (name, template) in every_variant() {
+        let balancer = properties(template, "Balancer");
+        if balancer["Type"] != "application" {
+            continue;
+        }
+        let idle = number(&attributes(&balancer["LoadBalancerAttributes"])["idle_timeout.timeout_seconds"]);
+        let (role, job) = served(template);
+        assert!(timing::worker_idle(role, job) > idle, "{name}: {idle}");
+        if role == Role::All {
+            waiting += 1;
+            assert!(idle > job || idle == 4_000, "{name}: {idle} for {job}");
+        } else {
+            assert_eq!(idle, 60, "{name}");
+        }
+    }
+    assert!(waiting > 0, "a stage whose uploaders wait is among the variants");
 }

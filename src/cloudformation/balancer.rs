@@ -17,6 +17,8 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 /// AWS's policy of TLS 1.2 and 1.3.
 const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
+/// The longest that a balancer lets an instance finish its requests.
+const LONGEST_DELAY: u64 = 3_600;
 
 pub(super) fn owner(stack: &Stack<'_>) -> Owner {
     Owner::part(&PartId::new(PartKind::Balancer, &stack.balancer.name), "/balancer")
@@ -92,8 +94,11 @@ fn served(stack: &Stack<'_>) -> (Role, u64) {
 }
 
 fn targets(stack: &Stack<'_>, owner: &Owner, application: bool) -> Value {
-    let delay = stack.balancer.deregistration_seconds.to_string();
-    let mut attributes = vec![json!({ "Key": "deregistration_delay.timeout_seconds", "Value": delay })];
+    let (role, job_timeout) = served(stack);
+    // A request that waits for its job is cut when the delay is over.
+    let needed = timing::request_with_job(role, job_timeout).unwrap_or_default();
+    let delay = stack.balancer.deregistration_seconds.max(needed).min(LONGEST_DELAY);
+    let mut attributes = vec![json!({ "Key": "deregistration_delay.timeout_seconds", "Value": delay.to_string() })];
     if application {
         attributes.push(json!({ "Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests" }));
     }

@@ -193,7 +193,7 @@ pub struct Balancer {
     /// Largest upload, such as `25MB`.
     #[schemars(extend("x-range" = ["1KB", "1GB"]))]
     pub max_upload: Bytes,
-    /// How long a worker that is going away may finish its requests.
+    /// How long a worker that is going away may finish its requests. On AWS, where they wait for the work (stage `elb`), at least `job_timeout` and 30 s.
     #[schemars(extend("x-range" = ["0s", "1h"]))]
     pub deregistration_delay: Span,
 }

@@ -291,7 +291,7 @@ fn another_stage_keeps_the_stores_and_the_way_in() {
             let settles = |properties: &Value| {
                 let mut properties = properties.clone();
                 // These change in place: who is served, and for how long an answer may take.
-                for changeable in ["Tags", "LoadBalancerAttributes"] {
+                for changeable in ["Tags", "LoadBalancerAttributes", "TargetGroupAttributes"] {
                     properties.as_object_mut().and_then(|properties| properties.remove(changeable));
                 }
                 properties

@@ -159,11 +159,6 @@ fn a_certificate_brings_https_and_a_redirect_from_http() {
         assert!(url.starts_with(if secure { "https://" } else { "http://" }), "{name}: {url}");
         let targets = properties(template, "TargetGroup");
         assert_has(name, targets, &json!({ "HealthCheckPath": "/healthz?live", "HealthCheckProtocol": "HTTP" }));
-        let delay = &attributes(&targets["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"];
-        assert!(
-            delay.as_str().and_then(|delay| delay.parse::<u32>().ok()).is_some_and(|delay| delay <= 3_600),
-            "{name}"
-        );
         if application {
             let chosen = &attributes(&targets["TargetGroupAttributes"])["load_balancing.algorithm.type"];
             assert_eq!(chosen, "least_outstanding_requests", "{name}: as the local balancer chooses");
@@ -204,4 +199,15 @@ fn the_balancer_waits_for_the_work_and_closes_idle_connections_before_the_worker
         }
     }
     assert!(waiting > 0, "a stage whose uploaders wait is among the variants");
+}
+
+#[test]
+fn who_goes_away_may_finish_the_jobs_that_requests_wait_for() {
+    for (name, template) in every_variant() {
+        let set = attributes(&properties(template, "TargetGroup")["TargetGroupAttributes"]);
+        let delay = number(&set["deregistration_delay.timeout_seconds"]);
+        let (role, job) = served(template);
+        assert!(delay <= 3_600, "{name}: {delay}");
+        assert!(role != Role::All || delay > job || delay == 3_600, "{name}: {delay} for {job}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Auto Scaling groups: how many instances, of which types, how they are bought, replaced and let go.
 
+use decouple_contract::timing;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,8 +19,6 @@ const HEALTHY_WITHIN: &str = "PT15M";
 const GRACE_SECONDS: u32 = 600;
 /// How long a new instance's figures are left out of the group's.
 const WARMUP_SECONDS: u32 = 120;
-/// Longest time-out of a hook.
-const LONGEST_HOOK: u64 = 7_200;
 /// What would undo a rolling update while it goes on.
 const SUSPENDED: [&str; 5] =
     ["AZRebalance", "AlarmNotification", "HealthCheck", "ReplaceUnhealthy", "ScheduledActions"];
@@ -50,7 +49,8 @@ pub(super) fn add(stack: &mut Stack<'_>, group: &Group) {
         "LifecycleHookSpecificationList": [{
             "LifecycleHookName": HOOK,
             "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
-            "HeartbeatTimeout": (group.job_timeout_seconds + 60).min(LONGEST_HOOK),
+            // Short, whatever jobs take: a worker that holds something says so, and one that never started need not be waited for.
+            "HeartbeatTimeout": timing::TERMINATION_HOOK,
             "DefaultResult": "CONTINUE",
         }],
         "Tags": tags(stack, &owner),

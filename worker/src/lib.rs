@@ -62,13 +62,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let receiving = queue::Inbox::new(&sdk, &config, Arc::clone(&faults));
     let termination = Termination::new(&sdk, &config);
 
-    let kept = catalog.clone();
-    let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
     let signals = Signals {
         draining: shutdown.child_token(),
         drained: CancellationToken::new(),
         finished: CancellationToken::new(),
     };
+    let kept = catalog.clone();
+    let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
     let work = async {
         if let Some(inbox) = receiving {
             consumer::run(inbox, Arc::clone(&site), signals.draining.clone()).await;
@@ -84,7 +84,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let instance = async {
         if let Some(termination) = termination {
             // On the heap: calls to AWS make large futures, and few instances ever make these.
-            Box::pin(termination.watch(signals.clone())).await;
+            Box::pin(termination.watch(&signals)).await;
         }
     };
     tokio::join!(

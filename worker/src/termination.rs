@@ -1,9 +1,9 @@
 //! The end of the instance on AWS: watches the metadata service for what announces it, has the worker receive nothing more,
-//! and completes the group's termination hook once nothing is held.
+//! keeps the group's termination hook open while something is held, and completes it then.
 //!
 //! It ends no process: the system does, with the signal that every worker knows.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use aws_config::{
     SdkConfig,
@@ -11,13 +11,18 @@ use aws_config::{
     provider_config::ProviderConfig,
 };
 use aws_sdk_autoscaling::{Client as AutoScaling, error::DisplayErrorContext};
-use tokio::time::sleep;
+use decouple_contract::timing;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TerminationHook};
 
 /// Pause between two looks at the metadata, which AWS recommends: two minutes are left from a notice on.
 const LOOK: Duration = Duration::from_secs(5);
+/// Pause between two heartbeats: one may fail before the hook's time is over.
+const HEARTBEAT: Duration = Duration::from_secs(timing::TERMINATION_HOOK * 2 / 5);
+/// What may be held takes no longer than a job and this: an upload may need ten minutes until its job begins.
+const BESIDE_JOB: Duration = Duration::from_mins(15);
 /// What Auto Scaling is about to make of the instance.
 const TARGET_STATE: &str = "/latest/meta-data/autoscaling/target-lifecycle-state";
 const TERMINATED: &str = "Terminated";
@@ -26,7 +31,6 @@ const TERMINATED: &str = "Terminated";
 const INTERRUPTION: &str = "/latest/meta-data/spot/instance-action";
 
 /// What a worker and the watch over its instance tell each other.
-#[derive(Clone)]
 pub(crate) struct Signals {
     /// Cancelled when nothing more is to be received.
     pub(crate) draining: CancellationToken,
@@ -42,6 +46,8 @@ pub(crate) struct Termination {
     groups: AutoScaling,
     hook: TerminationHook,
     instance: String,
+    /// Whatever is held when the end is announced is done after so long.
+    longest: Duration,
 }
 
 impl Termination {
@@ -54,14 +60,15 @@ impl Termination {
             groups: AutoScaling::new(sdk),
             hook,
             instance: config.instance.clone(),
+            longest: config.job_timeout.saturating_add(BESIDE_JOB),
         })
     }
 
     /// Watches until the worker returns.
-    pub(crate) async fn watch(self, signals: Signals) {
+    pub(crate) async fn watch(self, signals: &Signals) {
         tokio::select! {
             () = signals.finished.cancelled() => {}
-            () = self.see_out(&signals) => {}
+            () = self.see_out(signals) => {}
         }
     }
 
@@ -69,9 +76,23 @@ impl Termination {
         let announced = self.announced().await;
         tracing::info!(instance = self.instance, "{announced}: nothing more is received");
         signals.draining.cancel();
-        signals.drained.cancelled().await;
+        self.done(signals, Instant::now()).await;
         tracing::info!(instance = self.instance, "nothing is held any more");
-        self.complete().await;
+        // A notice comes before Auto Scaling acts on it, and a balancer is waited for before the hook is, so there may be no such
+        // wait yet. Where Auto Scaling cannot be reached, the hook ends by its time-out.
+        while !self.complete().await {
+            sleep(LOOK).await;
+        }
+        tracing::info!(group = self.hook.group, hook = self.hook.name, "the termination hook is completed");
+    }
+
+    /// Waits until nothing is held, and has the group wait too.
+    async fn done(&self, signals: &Signals, since: Instant) {
+        tokio::select! {
+            biased;
+            () = signals.drained.cancelled() => {}
+            () = self.keep_open(since) => {}
+        }
     }
 
     /// Waits until the end of the instance is announced, and returns what was said.
@@ -104,26 +125,51 @@ impl Termination {
         }
     }
 
-    /// Completes the hook once the instance waits on it. A notice comes before Auto Scaling acts on it, and a balancer is waited
-    /// for before the hook is, so there may be no such wait yet; and where Auto Scaling cannot be reached, the hook
-    /// ends by its time-out.
-    async fn complete(&self) {
-        loop {
+    /// Keeps the hook from ending by its time-out, for as long as anything may be held that was begun before `since`.
+    async fn keep_open(&self, since: Instant) {
+        while since.elapsed() < self.longest {
             if self.is_terminating().await {
-                let complete = self
-                    .groups
-                    .complete_lifecycle_action()
-                    .auto_scaling_group_name(&self.hook.group)
-                    .lifecycle_hook_name(&self.hook.name)
-                    .instance_id(&self.instance)
-                    .lifecycle_action_result("CONTINUE");
-                match complete.send().await {
-                    Ok(_) => break,
-                    Err(error) => tracing::info!("the hook is not completed yet: {}", DisplayErrorContext(error)),
-                }
+                self.record_heartbeat().await;
             }
-            sleep(LOOK).await;
+            sleep(HEARTBEAT).await;
         }
-        tracing::info!(group = self.hook.group, hook = self.hook.name, "the termination hook is completed");
+        tracing::warn!(
+            "something is held for longer than anything should be: the termination hook is left to its time-out"
+        );
+        pending::<()>().await;
+    }
+
+    async fn record_heartbeat(&self) {
+        let heartbeat = self
+            .groups
+            .record_lifecycle_action_heartbeat()
+            .auto_scaling_group_name(&self.hook.group)
+            .lifecycle_hook_name(&self.hook.name)
+            .instance_id(&self.instance);
+        match heartbeat.send().await {
+            Ok(_) => tracing::info!(hook = self.hook.name, "the termination hook waits for what is held"),
+            Err(error) => tracing::info!("no heartbeat of the hook is recorded: {}", DisplayErrorContext(error)),
+        }
+    }
+
+    /// Completes the hook if the instance waits on it, and tells whether it did.
+    async fn complete(&self) -> bool {
+        if !self.is_terminating().await {
+            return false;
+        }
+        let complete = self
+            .groups
+            .complete_lifecycle_action()
+            .auto_scaling_group_name(&self.hook.group)
+            .lifecycle_hook_name(&self.hook.name)
+            .instance_id(&self.instance)
+            .lifecycle_action_result("CONTINUE");
+        match complete.send().await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::info!("the hook is not completed yet: {}", DisplayErrorContext(error));
+                false
+            }
+        }
     }
 }

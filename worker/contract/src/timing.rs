@@ -13,6 +13,9 @@ const BESIDE_JOB: u64 = 30;
 /// By how much a worker keeps a connection longer than a balancer does.
 const MARGIN: u64 = 15;
 
+/// For so long a group waits for a terminating instance, and again for so long whenever its worker records a heartbeat.
+pub const TERMINATION_HOOK: u64 = 300;
+
 /// Returns how long a request may take that waits for its job, or none where no request does.
 pub const fn request_with_job(role: Role, job_timeout: u64) -> Option<u64> {
     if role.is_waited_for() { Some(job_timeout.saturating_add(BESIDE_JOB)) } else { None }

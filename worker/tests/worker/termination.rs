@@ -17,9 +17,11 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::support::{Builder, Cloud, Database, Worker, eventually, id, photo};
+use crate::support::{Builder, Cloud, Database, Deed, Proxy, Worker, eventually, id, photo};
 
 const TARGET_STATE: &str = "autoscaling/target-lifecycle-state";
+const COMPLETE: &str = "CompleteLifecycleAction";
+const HEARTBEAT: &str = "RecordLifecycleActionHeartbeat";
 const TOKEN: &str = "a-session-of-the-second-version";
 
 /// An instance as AWS shows it from within, and the Auto Scaling service that waits for it.
@@ -28,7 +30,8 @@ struct Aws {
     metadata: Arc<Mutex<HashMap<&'static str, &'static str>>>,
     /// How often it was asked what becomes of the instance.
     looks: Arc<AtomicUsize>,
-    completed: Arc<Mutex<Vec<String>>>,
+    /// What Auto Scaling was asked for.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Aws {
@@ -39,7 +42,7 @@ impl Aws {
         let router = Router::new()
             .route("/latest/api/token", put(token))
             .route("/latest/meta-data/{*path}", get(metadata))
-            .route("/", post(complete))
+            .route("/", post(auto_scaling))
             .with_state(aws.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -58,9 +61,17 @@ impl Aws {
             .await;
     }
 
-    /// What Auto Scaling was asked to complete.
-    fn calls(&self) -> Vec<String> {
-        self.completed.lock().unwrap().clone()
+    /// What Auto Scaling was asked to do for the instance.
+    fn asked_to(&self, action: &str) -> Vec<String> {
+        let action = format!("Action={action}&");
+        self.asked.lock().unwrap().iter().filter(|asked| asked.starts_with(&action)).cloned().collect()
+    }
+
+    /// Waits until the hook is told that something is still held, and checks that it is not completed.
+    async fn waits(&self) {
+        let heartbeat = eventually("a heartbeat", async || self.asked_to(HEARTBEAT).pop()).await;
+        assert_names_the_hook(&heartbeat);
+        assert_eq!(self.asked_to(COMPLETE), Vec::<String>::new());
     }
 }
 
@@ -82,16 +93,23 @@ async fn metadata(State(aws): State<Aws>, Path(path): Path<String>, headers: Hea
 }
 
 /// Auto Scaling, whose instance begins to wait on its hook a little after it is said to terminate.
-async fn complete(State(aws): State<Aws>, body: String) -> Response {
-    let mut calls = aws.completed.lock().unwrap();
-    calls.push(body);
-    if calls.len() == 1 {
+async fn auto_scaling(State(aws): State<Aws>, body: String) -> Response {
+    let first = aws.asked_to(COMPLETE).is_empty();
+    let completes = body.contains(COMPLETE);
+    aws.asked.lock().unwrap().push(body);
+    if completes && first {
         let refused = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>\
             <Message>No active Lifecycle Action found with instance ID i-0</Message></Error></ErrorResponse>";
         return (StatusCode::BAD_REQUEST, refused).into_response();
     }
-    "<CompleteLifecycleActionResponse><CompleteLifecycleActionResult/></CompleteLifecycleActionResponse>"
-        .into_response()
+    let action = if completes { COMPLETE } else { HEARTBEAT };
+    format!("<{action}Response><{action}Result/></{action}Response>").into_response()
+}
+
+fn assert_names_the_hook(asked: &str) {
+    for said in ["AutoScalingGroupName=site-dev-group", "LifecycleHookName=drain", "InstanceId=i-0"] {
+        assert!(asked.contains(said), "{said} in {asked}");
+    }
 }
 
 fn on_instance(worker: Builder, url: &str) -> Builder {
@@ -109,17 +127,10 @@ async fn completed(aws: &Aws, worker: &Worker) {
         worker.log().contains("the termination hook is completed").then_some(())
     })
     .await;
-    let calls = aws.calls();
-    assert_eq!(calls.len(), 2, "it is asked again until the instance waits, and then no more: {calls:?}");
-    for said in [
-        "Action=CompleteLifecycleAction",
-        "AutoScalingGroupName=site-dev-group",
-        "LifecycleHookName=drain",
-        "InstanceId=i-0",
-        "LifecycleActionResult=CONTINUE",
-    ] {
-        assert!(calls[1].contains(said), "{said} in {}", calls[1]);
-    }
+    let asked = aws.asked_to(COMPLETE);
+    assert_eq!(asked.len(), 2, "it is asked again until the instance waits, and then no more: {asked:?}");
+    assert_names_the_hook(&asked[1]);
+    assert!(asked[1].contains("LifecycleActionResult=CONTINUE"), "{}", asked[1]);
 }
 
 /// Interrupts a consumer in the middle of its work by what the metadata show.
@@ -144,7 +155,7 @@ async fn stops_receiving_and_gives_back(path: &'static str, notice: &'static str
     assert_eq!(process.client().get("/healthz").await.status(), 200);
     assert!(process.runs());
     if path != TARGET_STATE {
-        assert_eq!(aws.calls(), Vec::<String>::new());
+        assert_eq!(*aws.asked.lock().unwrap(), Vec::<String>::new());
         aws.announce(TARGET_STATE, "Terminated");
     }
     completed(&aws, &process).await;
@@ -190,4 +201,28 @@ async fn an_instance_that_serves_goes_on_until_the_system_ends_it() {
     aws.announce(TARGET_STATE, "Terminated");
     completed(&aws, &worker).await;
     worker.client().accepted(photo("cat.png")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_takes_long_is_waited_for() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    web.client().accepted(photo("cat.png")).await;
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
+    })
+    .await;
+    let (aws, url) = Aws::start().await;
+    let process = Worker::of("process", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("DECOUPLE_JOB_TIMEOUT_SECONDS", "20")
+        .env("AWS_ENDPOINT_URL", proxy.url());
+    let process = on_instance(process, &url).start().await;
+    proxy.swallowed().await;
+    aws.announce(TARGET_STATE, "Terminated");
+    aws.waits().await;
+    assert_eq!(queue.in_flight().await, 1, "it is held meanwhile");
+    completed(&aws, &process).await;
+    assert_eq!(queue.in_flight().await, 0, "it is given back when its time is over");
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod outbox;
 mod queue;
 mod record;
+mod requests;
 mod site;
 mod store;
 mod sweep;
@@ -32,6 +33,7 @@ use self::{
     jobs::Jobs,
     metrics::Metrics,
     outbox::Outbox,
+    requests::Requests,
     site::Site,
     termination::{Signals, Termination},
 };
@@ -68,7 +70,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         finished: CancellationToken::new(),
     };
     let kept = catalog.clone();
-    let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics });
+    let requests = Arc::new(Requests::new(signals.draining.clone()));
+    let site = Arc::new(Site { config, catalog, store, jobs, outbox, faults, metrics, requests });
     let work = async {
         if let Some(inbox) = receiving {
             consumer::run(inbox, Arc::clone(&site), signals.draining.clone()).await;
@@ -76,6 +79,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
             // One that is told early to receive nothing more still says how it is.
             shutdown.cancelled().await;
         } else {
+            // Its work is in its requests; what the sweep leaves undone, another one's does.
             signals.drained.cancel();
             sweep::run(Arc::clone(&site), shutdown.clone()).await;
         }
@@ -84,7 +88,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let instance = async {
         if let Some(termination) = termination {
             // On the heap: calls to AWS make large futures, and few instances ever make these.
-            Box::pin(termination.watch(&signals)).await;
+            Box::pin(termination.watch(&signals, &site.requests)).await;
         }
     };
     tokio::join!(

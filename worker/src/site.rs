@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    catalog::Catalog, config::Config, faults::Faults, jobs::Jobs, metrics::Metrics, outbox::Outbox, store::Store,
+    catalog::Catalog, config::Config, faults::Faults, jobs::Jobs, metrics::Metrics, outbox::Outbox, requests::Requests,
+    store::Store,
 };
 
 /// The worker's parts.
@@ -15,4 +16,5 @@ pub(crate) struct Site {
     pub(crate) outbox: Outbox,
     pub(crate) faults: Arc<Faults>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) requests: Arc<Requests>,
 }

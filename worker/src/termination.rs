@@ -15,7 +15,10 @@ use decouple_contract::timing;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, TerminationHook};
+use crate::{
+    config::{Config, TerminationHook},
+    requests::Requests,
+};
 
 /// Pause between two looks at the metadata, which AWS recommends: two minutes are left from a notice on.
 const LOOK: Duration = Duration::from_secs(5);
@@ -65,32 +68,38 @@ impl Termination {
     }
 
     /// Watches until the worker returns.
-    pub(crate) async fn watch(self, signals: &Signals) {
+    pub(crate) async fn watch(self, signals: &Signals, requests: &Requests) {
         tokio::select! {
             () = signals.finished.cancelled() => {}
-            () = self.see_out(signals) => {}
+            () = self.see_out(signals, requests) => {}
         }
     }
 
-    async fn see_out(&self, signals: &Signals) {
+    async fn see_out(&self, signals: &Signals, requests: &Requests) {
         let announced = self.announced().await;
         tracing::info!(instance = self.instance, "{announced}: nothing more is received");
         signals.draining.cancel();
-        self.done(signals, Instant::now()).await;
+        let since = Instant::now();
+        self.done(signals, requests, since).await;
         tracing::info!(instance = self.instance, "nothing is held any more");
         // A notice comes before Auto Scaling acts on it, and a balancer is waited for before the hook is, so there may be no such
-        // wait yet. Where Auto Scaling cannot be reached, the hook ends by its time-out.
+        // wait yet, and another request may come. Where Auto Scaling cannot be reached, the hook ends by its time-out.
         while !self.complete().await {
             sleep(LOOK).await;
+            self.done(signals, requests, since).await;
         }
         tracing::info!(group = self.hook.group, hook = self.hook.name, "the termination hook is completed");
     }
 
     /// Waits until nothing is held, and has the group wait too.
-    async fn done(&self, signals: &Signals, since: Instant) {
+    async fn done(&self, signals: &Signals, requests: &Requests, since: Instant) {
+        let done = async {
+            signals.drained.cancelled().await;
+            requests.quiet().await;
+        };
         tokio::select! {
             biased;
-            () = signals.drained.cancelled() => {}
+            () = done => {}
             () = self.keep_open(since) => {}
         }
     }

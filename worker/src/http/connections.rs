@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::Doing, site::Site};
+use crate::{metrics::Doing, requests, site::Site};
 
 /// A head is no longer, and no more of a body is read at once.
 const MOST_HEAD: usize = 128 * 1024;
@@ -85,11 +85,11 @@ async fn connection(stream: TcpStream, router: Router, open: Open, shutdown: Can
     let _slower = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let request_is_under_way = open.begin();
+        let under_way = (open.begin(), site.requests.begin(request.uri().path()));
         let answer = router.call(request);
         async move {
             let answer: Response = answer.await?;
-            Ok::<_, Infallible>(answer.map(|body| Body::new(Held { body, _request: request_is_under_way })))
+            Ok::<_, Infallible>(answer.map(|body| Body::new(Held { body, _until_its_end: under_way })))
         }
     });
     let mut server = Builder::new();
@@ -254,7 +254,7 @@ impl Drop for Request {
 /// The body of an answer, whose request ends with it.
 struct Held {
     body: Body,
-    _request: Request,
+    _until_its_end: (Request, Option<requests::UnderWay>),
 }
 
 impl hyper::body::Body for Held {

@@ -21,6 +21,7 @@ use axum::{
     response::Response,
     routing::get,
 };
+use http::header;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
@@ -76,6 +77,10 @@ async fn count(State(app): State<App>, request: Request, next: Next) -> Response
         app.site.metrics.error(part);
     }
     answer.headers_mut().insert("x-content-type-options", http::HeaderValue::from_static("nosniff"));
+    if app.site.requests.are_the_last() {
+        // A balancer of TCP moves no connection away from an instance that is about to end.
+        answer.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
     answer
 }
 

@@ -15,7 +15,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{Builder, Cloud, Database, Deed, Proxy, Worker, eventually, id, photo};
 
@@ -201,6 +204,35 @@ async fn an_instance_that_serves_goes_on_until_the_system_ends_it() {
     aws.announce(TARGET_STATE, "Terminated");
     completed(&aws, &worker).await;
     worker.client().accepted(photo("cat.png")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_serves_finishes_its_requests_first() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let (aws, url) = Aws::start().await;
+    let worker = on_instance(Worker::of("all", &cloud, &database), &url).start().await;
+    let client = worker.client();
+    let cat = photo("cat.png");
+    let head = format!("POST /images HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", cat.len());
+    let mut upload = TcpStream::connect(client.at("").replace("http://", "")).await.unwrap();
+    upload.write_all(head.as_bytes()).await.unwrap();
+    let (first, rest) = cat.split_at(cat.len() / 2);
+    upload.write_all(first).await.unwrap();
+    eventually("the upload is under way, beside this question", async || {
+        let metrics = client.get("/metrics").await.text().await.unwrap();
+        metrics.contains("what=\"request\"} 2").then_some(())
+    })
+    .await;
+    aws.announce(TARGET_STATE, "Terminated");
+    aws.waits().await;
+    // Whoever comes all the same is served, and has to look for another instance then.
+    let answer = client.get("/images").await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (200, &"close".parse().unwrap()));
+    upload.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    completed(&aws, &worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

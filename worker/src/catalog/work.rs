@@ -23,44 +23,42 @@ impl Catalog {
     /// Notes that an upload begins. One that began before under the same id begins anew, with what comes now, so that no sweep takes
     /// it for one that was cut off. Returns whether it may: not where the photo is stored already, or about to be removed.
     pub(crate) async fn begin(&self, image: &Image) -> Result<bool, CatalogError> {
-        let changed = sqlx::query(
+        self.describe(
+            image,
             "INSERT INTO images (id, filename, content_type, bytes, width, height, uploaded_at, state, changed_at, \
              resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending') \
              ON CONFLICT (id) DO UPDATE SET filename = excluded.filename, content_type = excluded.content_type, \
              bytes = excluded.bytes, width = excluded.width, height = excluded.height, \
              uploaded_at = excluded.uploaded_at, changed_at = excluded.changed_at WHERE images.state = 'receiving'",
         )
-        .bind(&image.id)
-        .bind(&image.filename)
-        .bind(&image.content_type)
-        .bind(i64::try_from(image.bytes).unwrap_or(i64::MAX))
-        .bind(i64::from(image.width))
-        .bind(i64::from(image.height))
-        .bind(image.uploaded_at)
-        .bind(now())
-        .execute(&self.pool)
-        .await?;
-        Ok(changed.rows_affected() > 0)
+        .await
     }
 
     /// Notes that a photo's original is stored, and what it is: from now on it is shown. Returns whether there was a record to say
     /// so of.
     pub(crate) async fn stored(&self, image: &Image) -> Result<bool, CatalogError> {
         // Of several uploads under one id another may have begun last.
-        let changed = sqlx::query(
+        self.describe(
+            image,
             "UPDATE images SET filename = $2, content_type = $3, bytes = $4, width = $5, height = $6, \
              uploaded_at = $7, state = 'stored', changed_at = $8 WHERE id = $1 AND state = 'receiving'",
         )
-        .bind(&image.id)
-        .bind(&image.filename)
-        .bind(&image.content_type)
-        .bind(i64::try_from(image.bytes).unwrap_or(i64::MAX))
-        .bind(i64::from(image.width))
-        .bind(i64::from(image.height))
-        .bind(image.uploaded_at)
-        .bind(now())
-        .execute(&self.pool)
-        .await?;
+        .await
+    }
+
+    /// Runs a statement that says what a photo is, and returns whether it changed a record.
+    async fn describe(&self, image: &Image, statement: &'static str) -> Result<bool, CatalogError> {
+        let changed = sqlx::query(statement)
+            .bind(&image.id)
+            .bind(&image.filename)
+            .bind(&image.content_type)
+            .bind(i64::try_from(image.bytes).unwrap_or(i64::MAX))
+            .bind(i64::from(image.width))
+            .bind(i64::from(image.height))
+            .bind(image.uploaded_at)
+            .bind(now())
+            .execute(&self.pool)
+            .await?;
         Ok(changed.rows_affected() > 0)
     }
 

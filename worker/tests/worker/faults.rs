@@ -121,11 +121,7 @@ async fn a_photo_whose_task_cannot_be_sent_is_accepted_and_sent_later() {
             },
         )
         .await;
-    let web = Worker::of("web", &cloud, &database)
-        .env("DECOUPLE_QUEUE_URL", &queue.url)
-        .env("AWS_ENDPOINT_URL", proxy.url())
-        .start()
-        .await;
+    let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     let client = web.client();
     let accepted = id(&client.accepted(photo("cat.png")).await);
     assert_eq!(queue.visible().await, 0);
@@ -188,11 +184,7 @@ async fn what_keeps_a_request_from_being_served_is_logged_with_its_photo_and_cou
             },
         )
         .await;
-    let web = Worker::of("web", &cloud, &database)
-        .env("DECOUPLE_QUEUE_URL", &queue.url)
-        .env("AWS_ENDPOINT_URL", proxy.url())
-        .start()
-        .await;
+    let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     let client = web.client();
     let before = client.errors("bucket").await;
     assert_eq!(client.upload(photo("cat.png")).await.status(), 503);

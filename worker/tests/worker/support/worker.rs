@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Client, Cloud, Database, Queue,
+    Client, Cloud, Database, Proxy, Queue,
     cloud::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, VISIBILITY_SECONDS},
     eventually, free_port,
 };
@@ -74,6 +74,12 @@ impl Worker {
     /// Starts a worker that serves uploads and sends their tasks to a queue.
     pub(crate) async fn web(cloud: &Cloud, database: &Database, queue: &Queue) -> Self {
         Self::of("web", cloud, database).env("DECOUPLE_QUEUE_URL", &queue.url).start().await
+    }
+
+    /// Starts a worker that serves uploads, and whose requests to the endpoint a proxy may spoil.
+    pub(crate) async fn web_through(proxy: &Proxy, cloud: &Cloud, database: &Database, queue: &Queue) -> Self {
+        let web = Self::of("web", cloud, database).env("AWS_ENDPOINT_URL", proxy.url());
+        web.env("DECOUPLE_QUEUE_URL", &queue.url).start().await
     }
 
     /// Starts a worker that receives from a queue.

@@ -32,6 +32,8 @@ pub struct Config {
     pub max_upload_bytes: usize,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Memory that photos may take together while they are decoded, in MiB; one that takes more is refused.
+    pub photo_memory_mib: Option<u32>,
     /// Longest that one job may take.
     pub job_timeout: Duration,
     /// How long a received task is this worker's before it must be extended.
@@ -82,6 +84,7 @@ impl Config {
             listen: read.or(env::LISTEN, SocketAddr::from(([127, 0, 0, 1], 8080)), "an address such as 127.0.0.1:8080"),
             max_upload_bytes: read.or(env::MAX_UPLOAD_BYTES, 25_000_000, "a number of bytes"),
             max_connections: read.or(env::MAX_CONNECTIONS, 1000, "a number of connections"),
+            photo_memory_mib: read.optional(env::PHOTO_MEMORY_MIB, "a number of MiB"),
             job_timeout: read.seconds(env::JOB_TIMEOUT_SECONDS, 60),
             visibility: read.seconds(env::VISIBILITY_SECONDS, 120).min(LONGEST_LEASE),
             renditions: read.json(env::RENDITIONS),
@@ -116,11 +119,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
         }
     }
 
+    fn optional<T: FromStr>(&mut self, name: &str, right: &str) -> Option<T> {
+        let value = self.text(name)?;
+        self.parse(name, &value, right)
+    }
+
     fn or<T: FromStr>(&mut self, name: &str, default: T, right: &str) -> T {
-        match self.text(name) {
-            None => default,
-            Some(value) => self.parse(name, &value, right).unwrap_or(default),
-        }
+        self.optional(name, right).unwrap_or(default)
     }
 
     fn parse<T: FromStr>(&mut self, name: &str, value: &str, right: &str) -> Option<T> {

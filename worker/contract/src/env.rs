@@ -29,6 +29,9 @@ pub const LISTEN: &str = "DECOUPLE_LISTEN";
 pub const MAX_UPLOAD_BYTES: &str = "DECOUPLE_MAX_UPLOAD_BYTES";
 /// Most connections that are open at once; 1000 where it is not set. No target sets it.
 pub const MAX_CONNECTIONS: &str = "DECOUPLE_MAX_CONNECTIONS";
+/// Memory that photos may take together while they are decoded, in MiB; half of what is free where it is not set. No target
+/// sets it.
+pub const PHOTO_MEMORY_MIB: &str = "DECOUPLE_PHOTO_MEMORY_MIB";
 /// Longest that one job may take, in seconds.
 pub const JOB_TIMEOUT_SECONDS: &str = "DECOUPLE_JOB_TIMEOUT_SECONDS";
 /// The queue's visibility timeout, in seconds: how long a received task is this worker's before it must be extended.

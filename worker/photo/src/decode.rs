@@ -3,13 +3,14 @@
 use std::io::{BufRead, Cursor, Seek};
 
 use decouple_contract::Colour;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::{
     Header, PhotoError,
     colour::ToSrgb,
     inspect::{head, inspect},
     jpeg,
+    memory::Memory,
     picture::{Picture, Stored},
     rgb::Rgb,
     turn::Turn,
@@ -21,7 +22,9 @@ const HEADER_MEMORY: u64 = 16 * 1024 * 1024;
 /// Most memory that a decoder may take beside the pixels themselves.
 const MEMORY: u64 = 1024 * 1024 * 1024;
 /// Progressive photos have about ten scans. Each costs as much time as a photo of one.
-const MOST_SCANS: usize = 100;
+const MOST_SCANS: u64 = 100;
+/// And this is what all of them may go over: some twenty scans of the largest photo that is taken.
+const MOST_SCANNED: u64 = 2_000_000_000;
 /// Of a large photo at its emptiest, a byte holds some 50 pixels. What claims or unpacks to more is made to cost much.
 const MOST_PIXELS_IN_A_BYTE: u64 = 200;
 /// So many pixels may be as empty as they like: screenshots are.
@@ -47,9 +50,11 @@ pub(crate) fn decoder<'a>(
 /// A photo whose header was read and found fit.
 pub(crate) struct Opened<'a> {
     content: &'a [u8],
-    header: Header,
+    pub(crate) header: Header,
     turn: Turn,
-    to_srgb: Option<ToSrgb>,
+    profile: Option<Vec<u8>>,
+    /// What a decoder gives of it that gives all of it at once.
+    decoded: (ColorType, u64),
 }
 
 /// Looks at a photo without decoding it.
@@ -60,15 +65,6 @@ pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
         let why = format!("{pixels} pixels in {} bytes are far more than a photo has", content.len());
         return Err(PhotoError::Broken(why));
     }
-    if header.kind.format == ImageFormat::Jpeg {
-        let shape = jpeg::shape(content);
-        if !shape.whole {
-            return Err(PhotoError::Truncated);
-        }
-        if shape.scans > MOST_SCANS {
-            return Err(PhotoError::Broken(format!("it has {} scans, more than {MOST_SCANS}", shape.scans)));
-        }
-    }
     let format = header.kind.format;
     let mut decoder = decoder(Cursor::new(head(content, header.kind)), format)
         .or_else(|_| decoder(Cursor::new(content), format))
@@ -76,8 +72,8 @@ pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
-    let to_srgb = profile.and_then(|profile| ToSrgb::from_profile(&profile));
-    Ok(Opened { content, header, turn: Turn::of(orientation), to_srgb })
+    let decoded = (decoder.color_type(), decoder.total_bytes());
+    Ok(Opened { content, header, turn: Turn::of(orientation), profile, decoded })
 }
 
 impl Opened<'_> {
@@ -86,11 +82,51 @@ impl Opened<'_> {
         (self.header.width as usize, self.header.height as usize)
     }
 
+    /// How many copies of a rendition there are until it is upright and in the right colours.
+    pub(crate) fn copies(&self) -> u64 {
+        1 + u64::from(self.turn != Turn::default()) + u64::from(self.profile.is_some())
+    }
+
+    /// About the memory that decoding takes at most, and that what comes of it takes, in bytes.
+    pub(crate) fn memory(&self, least: (usize, usize)) -> Memory {
+        let (size, least) = (self.turn.size(self.size()), self.turn.size(least));
+        let pixels = (size.0 * size.1) as u64;
+        match self.header.kind.format {
+            ImageFormat::Jpeg => jpeg::memory(self.content, size, least),
+            ImageFormat::WebP => webp::memory(self.content, pixels),
+            // A frame that does not fill the picture is unpacked beside it. Of others a part is, which may be all.
+            _ => match self.decoded {
+                (ColorType::Rgb8 | ColorType::Rgba8, bytes) => Memory { decoding: bytes * 2, kept: bytes },
+                (colours, bytes) => {
+                    let kept = pixels * if colours.has_alpha() { 4 } else { 3 };
+                    Memory { decoding: bytes + kept.max(bytes), kept }
+                }
+            },
+        }
+    }
+
     /// Decodes to at least the size given (upright), or to the photo's own where that is smaller. What is transparent shows
     /// the background.
     pub(crate) fn decode(self, least: (usize, usize), background: Colour) -> Result<Stored, PhotoError> {
+        if self.header.kind.format == ImageFormat::Jpeg {
+            self.check_scans()?;
+        }
         let picture = self.picture(self.turn.size(least), background)?;
-        Ok(Stored { picture, turn: self.turn, to_srgb: self.to_srgb })
+        let to_srgb = self.profile.and_then(|profile| ToSrgb::from_profile(&profile));
+        Ok(Stored { picture, turn: self.turn, to_srgb })
+    }
+
+    /// Refuses a JPEG without its end, and one that is made to cost much.
+    fn check_scans(&self) -> Result<(), PhotoError> {
+        let shape = jpeg::shape(self.content);
+        if !shape.whole {
+            return Err(PhotoError::Truncated);
+        }
+        let (scans, pixels) = (shape.scans as u64, u64::from(self.header.width) * u64::from(self.header.height));
+        if scans > MOST_SCANS || scans * pixels > MOST_SCANNED {
+            return Err(PhotoError::Broken(format!("{scans} scans of {pixels} pixels are far more than a photo has")));
+        }
+        Ok(())
     }
 
     fn picture(&self, least: (usize, usize), background: Colour) -> Result<Picture, PhotoError> {
@@ -112,9 +148,17 @@ impl Opened<'_> {
 fn reason(error: &image::ImageError) -> PhotoError {
     match error {
         image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => PhotoError::Truncated,
-        // Decoders that have an error of their own for it give it no kind.
-        error if error.to_string().to_ascii_lowercase().contains("unexpected end") => PhotoError::Truncated,
-        error => PhotoError::broken(error),
+        error => in_words(error),
+    }
+}
+
+/// Decoders that have an error of their own for a file that ends too early give it no kind.
+pub(crate) fn in_words(error: &impl std::fmt::Display) -> PhotoError {
+    let words = error.to_string();
+    if words.to_ascii_lowercase().contains("unexpected end") {
+        PhotoError::Truncated
+    } else {
+        PhotoError::Broken(words)
     }
 }
 

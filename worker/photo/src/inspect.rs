@@ -23,8 +23,6 @@ pub struct Header {
     pub width: u32,
     /// Height in pixels, upright.
     pub height: u32,
-    /// About the most memory that decoding and resizing takes, in bytes.
-    pub memory: u64,
 }
 
 const KINDS: [Kind; 6] = [
@@ -92,15 +90,7 @@ fn header(file: impl BufRead + Seek, kind: Kind) -> Result<Header, PhotoError> {
     }
     let turned = decoder.orientation().is_ok_and(turns);
     let (width, height) = if turned { (height, width) } else { (width, height) };
-    let memory = memory(kind.format, width, height, decoder.total_bytes());
-    Ok(Header { kind, width, height, memory })
-}
-
-/// A JPEG is three samples in two bytes of planes, and up to three bytes of coefficients when it is progressive. Of others
-/// there is what the decoder gives, what it becomes, and half of that while it is resized.
-fn memory(format: ImageFormat, width: u32, height: u32, decoded: u64) -> u64 {
-    let pixels = u64::from(width) * u64::from(height);
-    if format == ImageFormat::Jpeg { pixels * 9 / 2 } else { decoded + pixels * 9 / 2 }
+    Ok(Header { kind, width, height })
 }
 
 fn turns(orientation: image::metadata::Orientation) -> bool {

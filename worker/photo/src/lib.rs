@@ -7,7 +7,8 @@
 //! the pixels of colour. So does a WebP, but for the scale. Everything else, and what needs another colour space, goes
 //! through [`rgb`].
 //!
-//! - `inspect` reads headers, `decode` gives pixels (a [`picture`]), `render` makes renditions, `look` what the model sees.
+//! - `inspect` reads headers, `memory` says what a photo takes, `decode` gives pixels (a [`picture`]), `render` makes renditions,
+//!   `look` what the model sees.
 //! - `planes` and `rgb` own pixels and their resizing; `colour` converts, `turn` puts upright, `encode` writes files.
 //! - [`model`] knows what is in a photo, by a model and its labels.
 
@@ -20,6 +21,7 @@ mod encode;
 mod inspect;
 mod jpeg;
 mod look;
+mod memory;
 #[cfg(feature = "model")]
 pub mod model;
 mod picture;
@@ -34,9 +36,10 @@ use serde::{Deserialize, Serialize};
 
 pub use inspect::{Header, Kind, inspect, inspect_from, inspect_start};
 pub use look::{Look, SIDE};
-pub use render::{Encoded, Made, Wanted, make};
+pub use memory::Need;
+pub use render::{Encoded, Made, Wanted, make, need};
 
-/// More pixels are refused: a decoded one takes at least 300 MB.
+/// More pixels are refused.
 pub const MOST_PIXELS: u64 = 100_000_000;
 
 /// A photo that cannot be worked on, now or later.
@@ -52,6 +55,20 @@ pub enum PhotoError {
         width: u32,
         /// Height in pixels.
         height: u32,
+    },
+    /// It takes more memory than there is for it.
+    #[error(
+        "decoding its {width} x {height} pixels takes about {mib} MiB of memory, more than the {most} MiB that photos may take here"
+    )]
+    TooMuchMemory {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// What it takes, in MiB.
+        mib: u32,
+        /// What it may take, in MiB.
+        most: u32,
     },
     /// The end is missing.
     #[error("the file is cut off: its end is missing")]

@@ -6,6 +6,7 @@ use crate::{
     PhotoError, decode,
     encode::{Encoder, longest_side},
     look::{Look, OF},
+    memory::{Memory, Need, PROCESS, RENDITION},
     picture::{Picture, Stored},
 };
 
@@ -38,15 +39,33 @@ pub struct Encoded {
     pub data: Vec<u8>,
 }
 
+impl Wanted<'_> {
+    /// The sizes of the renditions of a photo, and the size that it is decoded to at least.
+    fn of(&self, size: (usize, usize)) -> (Vec<(usize, usize)>, (usize, usize)) {
+        let made = |settings: &Renditions| sizes(size, &settings.widths, longest_side(settings.format));
+        let sizes = self.renditions.map(made).unwrap_or_default();
+        let widest = sizes.first().copied().unwrap_or_default();
+        let least = if self.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
+        (sizes, least)
+    }
+}
+
+/// Says what it takes to make of a photo what is wanted, by its header.
+pub fn need(content: &[u8], wanted: Wanted<'_>) -> Result<Need, PhotoError> {
+    let opened = decode::open(content)?;
+    let (sizes, least) = wanted.of(opened.size());
+    let Memory { decoding, kept } = opened.memory(least);
+    let widest = sizes.first().map_or(0, |(width, height)| (width * height) as u64);
+    let made = widest * RENDITION * opened.copies();
+    let memory = PROCESS + content.len() as u64 + decoding.max(kept + made);
+    let (width, height) = (opened.header.width, opened.header.height);
+    Ok(Need { width, height, memory })
+}
+
 /// Makes of a photo what is wanted. It takes one core for as long as it takes.
 pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let opened = decode::open(content)?;
-    let sizes = wanted
-        .renditions
-        .map(|settings| sizes(opened.size(), &settings.widths, longest_side(settings.format)))
-        .unwrap_or_default();
-    let widest = sizes.first().copied().unwrap_or_default();
-    let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
+    let (sizes, least) = wanted.of(opened.size());
     let stored = opened.decode(least, wanted.renditions.map(|settings| settings.background).unwrap_or_default())?;
     let mut maker = Maker { wanted, made: Made::default() };
     maker.make(stored, &sizes)?;

@@ -5,6 +5,7 @@ use webpx::{BitstreamFormat, Decoder, DecoderConfig, Encoder, Limits, Unstoppabl
 
 use crate::{
     PhotoError, colour,
+    memory::Memory,
     picture::Picture,
     planes::{Coarse, Plane, Planes},
     resample::Levels,
@@ -45,6 +46,30 @@ pub(crate) fn decode(content: &[u8], background: Colour) -> Result<Option<Pictur
     #[expect(clippy::cast_precision_loss, reason = "WebP has at most 16,383 pixels a side")]
     let extent = (width as f64, height as f64);
     Ok(Some(Picture::Planes(Planes { extent, luma, chroma: Some(chroma), coarse: Coarse::HALF })))
+}
+
+/// About the memory that decoding takes at most, and that what comes of it takes, in bytes.
+pub(crate) fn memory(content: &[u8], pixels: u64) -> Memory {
+    let has = |kind: &[u8; 4]| chunks(content).any(|found| found == kind);
+    let (decoding, kept) = match () {
+        // Frames are laid over each other.
+        () if has(b"ANIM") => (12, 4),
+        // Its pixels are unpacked to four bytes and converted, or converted and copied.
+        () if has(b"VP8L") || has(b"ALPH") => (8, 4),
+        // Planes, which are copied once.
+        () => return Memory { decoding: pixels * 3, kept: pixels * 3 / 2 },
+    };
+    Memory { decoding: pixels * decoding, kept: pixels * kept }
+}
+
+/// Kinds of the parts of a file.
+fn chunks(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = content.get(12..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (kind, length) = (rest.get(..4)?, rest.get(4..8)?.try_into().map(u32::from_le_bytes).ok()?);
+        rest = rest.get(8..)?.get((length as usize).checked_next_multiple_of(2)?..).unwrap_or_default();
+        Some(kind)
+    })
 }
 
 /// The container says how long it is.

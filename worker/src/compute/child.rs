@@ -7,7 +7,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::frame::{Answer, head, read_order};
 use crate::photo::{Wanted, make};
 
-/// Most memory that the process may ask for. The largest photo that is taken needs about 900 MB.
+/// Most memory that the process may ask for. What is known to take more than there is was refused before; this is for what was
+/// not known.
 const MEMORY: u64 = 2 << 30;
 
 /// Computes on what comes in until there is no more. The input ends with the worker, however that came to its end.

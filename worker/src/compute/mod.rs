@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::frame::Order;
-use crate::photo::{self, Made, PhotoError};
+use crate::photo::{self, Made, PhotoError, Wanted};
 
 /// First argument of a child process.
 pub const ARGUMENT: &str = "compute";
@@ -37,6 +37,8 @@ const MEMORY: (&str, &str) = (
 );
 /// A photo is given up after it broke so many processes.
 const TRIES: u32 = 2;
+/// A photo that takes more, in MiB, has a process that is started for it, in which nothing is kept from those before it.
+const LARGE_MIB: u32 = 128;
 
 /// Why nothing was made of a photo.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +51,19 @@ pub(crate) enum ComputeError {
     NoProcess(#[source] std::io::Error),
 }
 
+/// What is to be made of a photo.
+#[derive(Clone)]
+pub(crate) struct Photo {
+    pub(crate) content: Bytes,
+    pub(crate) renditions: Option<Renditions>,
+    pub(crate) look: bool,
+}
+
 /// A place to compute on one core, held until everything about a photo that takes a core is done.
 pub(crate) struct Place<'a> {
     workshop: &'a Workshop,
+    photo: Photo,
+    large: bool,
     _core: SemaphorePermit<'a>,
     _memory: SemaphorePermit<'a>,
 }
@@ -66,8 +78,9 @@ pub(crate) struct Workshop {
 }
 
 impl Workshop {
-    pub(crate) fn new() -> Self {
-        let most = memory::budget_mib();
+    /// Makes one in which photos take so much memory together, or a part of what is free where nothing is said.
+    pub(crate) fn new(mib: Option<u32>) -> Self {
+        let most = mib.unwrap_or_else(memory::budget_mib).max(1);
         Self {
             cores: Semaphore::new(cores()),
             memory: Semaphore::new(most as usize),
@@ -76,16 +89,20 @@ impl Workshop {
         }
     }
 
-    /// Waits for a core, and for as much memory as a photo is going to take.
-    pub(crate) async fn place(&self, content: &Bytes) -> Result<Place<'_>, PhotoError> {
-        let content = content.clone();
-        let header = tokio::task::spawn_blocking(move || photo::inspect(&content)).await;
-        let header = header.map_err(|_| PhotoError::Broken("its header breaks the decoder".to_owned()))??;
-        // One that wants more than there is gets all of it, alone.
-        let mib = u32::try_from(header.memory >> 20).unwrap_or(u32::MAX).clamp(1, self.most);
+    /// Waits for a core, and for as much memory as a photo is going to take. What takes more than there is is refused.
+    pub(crate) async fn place(&self, photo: Photo) -> Result<Place<'_>, PhotoError> {
+        let asked = photo.clone();
+        let need = tokio::task::spawn_blocking(move || {
+            photo::need(&asked.content, Wanted { renditions: asked.renditions.as_ref(), look: asked.look })
+        });
+        let need = need.await.map_err(|_| PhotoError::Broken("its header breaks the decoder".to_owned()))??;
+        let mib = u32::try_from(need.memory.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        if mib > self.most {
+            return Err(PhotoError::TooMuchMemory { width: need.width, height: need.height, mib, most: self.most });
+        }
         let memory = self.memory.acquire_many(mib).await.expect("the semaphore is never closed");
         let core = self.cores.acquire().await.expect("the semaphore is never closed");
-        Ok(Place { workshop: self, _core: core, _memory: memory })
+        Ok(Place { workshop: self, photo, large: mib > LARGE_MIB, _core: core, _memory: memory })
     }
 
     fn idle(&self) -> Option<Process> {
@@ -103,18 +120,14 @@ pub(crate) fn cores() -> usize {
 }
 
 impl Place<'_> {
-    /// Makes of a photo what is wanted. Dropping the future ends the process that was at it.
-    pub(crate) async fn make(
-        &self,
-        content: &Bytes,
-        renditions: Option<&Renditions>,
-        look: bool,
-    ) -> Result<Made, ComputeError> {
-        let order = Order { renditions: renditions.cloned(), look, length: content.len() };
+    /// Makes of the photo what is wanted. Dropping the future ends the process that was at it.
+    pub(crate) async fn make(&self) -> Result<Made, ComputeError> {
+        let Photo { content, renditions, look } = &self.photo;
+        let order = Order { renditions: renditions.clone(), look: *look, length: content.len() };
         let mut why = String::new();
         for attempt in 1..=TRIES {
             // The second one starts afresh, should the first have been spoilt by an earlier photo.
-            let idle = if attempt == 1 { self.workshop.idle() } else { None };
+            let idle = self.workshop.idle().filter(|_| attempt == 1 && !self.large);
             let mut process = match idle {
                 Some(process) => process,
                 None => Process::start().map_err(ComputeError::NoProcess)?,

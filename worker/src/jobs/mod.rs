@@ -15,7 +15,7 @@ use decouple_contract::{Renditions, Role};
 
 use crate::{
     catalog::{Catalog, CatalogError, now},
-    compute::{ComputeError, Workshop},
+    compute::{ComputeError, Photo, Workshop},
     config::Config,
     metrics::{Doing, Metrics},
     model::{Tagged, Tagger},
@@ -104,7 +104,7 @@ impl Jobs {
             catalog,
             store,
             tagger: tagger.map(Arc::new),
-            workshop: Workshop::new(),
+            workshop: Workshop::new(config.photo_memory_mib),
             metrics,
         }
     }
@@ -139,12 +139,11 @@ impl Jobs {
     }
 
     async fn work_on(&self, job: &Job<'_>, original: Bytes) -> Result<(), JobError> {
-        let computed = match self.compute(&original, job.resize, job.tag).await {
+        let computed = match self.compute(original, job.resize, job.tag).await {
             Ok(computed) => computed,
             Err(JobError::Compute(ComputeError::Photo(error))) => return self.fail(job, &error.to_string()).await,
             Err(error) => return Err(error),
         };
-        drop(original);
         if job.resize {
             let stored = resize::store(&self.store, job.id, &self.renditions, computed.renditions).await?;
             self.resized(job, &Part::Done(stored)).await?;
@@ -156,9 +155,10 @@ impl Jobs {
     }
 
     /// Decodes once for both parts, and holds a core until both are done.
-    async fn compute(&self, original: &Bytes, resize: bool, tag: bool) -> Result<Computed, JobError> {
-        let place = self.workshop.place(original).await.map_err(ComputeError::Photo)?;
-        let made = place.make(original, resize.then_some(&self.renditions), tag).await?;
+    async fn compute(&self, content: Bytes, resize: bool, tag: bool) -> Result<Computed, JobError> {
+        let photo = Photo { content, renditions: resize.then(|| self.renditions.clone()), look: tag };
+        let place = self.workshop.place(photo).await.map_err(ComputeError::Photo)?;
+        let made = place.make().await?;
         let tagged = match (self.tagger.clone(), made.look) {
             (Some(tagger), Some(look)) => {
                 let tagging = tokio::task::spawn_blocking(move || tagger.tag(&look));

@@ -10,9 +10,14 @@ use image::ImageFormat;
 use serde_json::Value;
 
 use crate::support::{
-    Cloud, Database, Worker, crafted, id, photo,
+    Cloud, Database, Worker,
+    crafted::{self, full, lossless_webp_that_claims, progressive_jpeg_that_claims},
+    id, photo,
     processes::{Process, megabytes},
 };
+
+/// No process takes more, whatever comes.
+const MOST_MEGABYTES: u64 = 200;
 
 /// What becomes of an upload.
 #[derive(Debug)]
@@ -75,6 +80,14 @@ fn table() -> Vec<(&'static str, Vec<u8>, End)> {
         ("a JPEG that claims 9,000 x 9,000", crafted::jpeg_that_claims(9_000, 9_000), Failed("far more")),
         ("a PNG that claims 9,000 x 9,000", crafted::png_that_claims(9_000, 9_000), Failed("far more")),
         ("a PNG that unpacks to a thousand times its size", crafted::black_png(9_900, 9_900), Failed("far more")),
+        ("a JPEG that claims 100 megapixels", full(crafted::jpeg_that_claims(10_000, 10_000)), Failed("cut off")),
+        (
+            "a progressive JPEG that claims them",
+            full(progressive_jpeg_that_claims(10_000, 10_000)),
+            Failed("MiB of memory"),
+        ),
+        ("a lossless WebP that claims them", full(lossless_webp_that_claims(16_383, 6_100)), Failed("MiB of memory")),
+        ("a GIF that claims them", full(crafted::gif_that_claims(10_000, 10_000)), Failed("MiB of memory")),
         ("a PNG of 12 megapixels, all black", crafted::black_png(4_000, 3_000), Done),
         ("a PNG with a profile of 300 MB", crafted::png_with_profile_of(300 << 20), Done),
         ("a PNG with a comment of 300 MB", crafted::png_with_comment_of(300 << 20), Done),
@@ -127,7 +140,11 @@ async fn every_kind_of_bad_input_has_its_end_and_the_worker_goes_on() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 3).await;
     let mut web = Worker::web(&cloud, &database, &queue).await;
-    let mut process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let mut process = Worker::of("process", &cloud, &database)
+        .env("DECOUPLE_QUEUE_URL", &queue.url)
+        .env("DECOUPLE_PHOTO_MEMORY_MIB", &MOST_MEGABYTES.to_string())
+        .start()
+        .await;
     let client = web.client();
     let mut surprises = Vec::new();
     let mut costs = Vec::new();
@@ -154,7 +171,7 @@ async fn every_kind_of_bad_input_has_its_end_and_the_worker_goes_on() {
         if !as_expected {
             surprises.push(format!("{what} should be {end:?}: {status} {record}"));
         }
-        if peaks.into_iter().any(|peak| peak >= megabytes(200)) {
+        if peaks.into_iter().any(|peak| peak >= megabytes(MOST_MEGABYTES)) {
             surprises.push(format!("{what} took a process of {worker} MB, or one of {decoder} MB"));
         }
     }

@@ -1,13 +1,16 @@
-//! JPEG: whether a file is whole, and its planes at a fraction of their size.
+//! JPEG: whether a file is whole, its planes at a fraction of their size, and how much memory they take.
 
+mod frame;
 mod whole;
 
 use bytes::Bytes;
 use turbojpeg::{Colorspace, Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
 
+use self::frame::Frame;
 pub(crate) use self::whole::{head, shape};
 use crate::{
     PhotoError,
+    memory::Memory,
     planes::{Coarse, Plane, Planes},
     resample::Levels,
 };
@@ -28,11 +31,7 @@ pub(crate) fn planes(content: &[u8], least: (usize, usize)) -> Result<Option<Pla
     if header.is_lossless || header.subsamp == Subsamp::Unknown {
         return Ok(None);
     }
-    let enough = |factor: &ScalingFactor| {
-        header.width * factor.num() >= least.0 * factor.denom()
-            && header.height * factor.num() >= least.1 * factor.denom()
-    };
-    let factor = FRACTIONS.into_iter().find(enough).unwrap_or(ScalingFactor::ONE);
+    let factor = factor((header.width, header.height), least);
     decoder.set_scaling_factor(factor).map_err(PhotoError::broken)?;
     let scaled = header.scaled(factor);
     let length = yuv_pixels_len(scaled.width, 1, scaled.height, scaled.subsamp).map_err(PhotoError::broken)?;
@@ -51,12 +50,32 @@ pub(crate) fn planes(content: &[u8], least: (usize, usize)) -> Result<Option<Pla
     Ok(Some(split(image, grey, extent, Coarse { across, down })))
 }
 
+/// The smallest fraction of a size that is still at least `least`.
+fn factor((width, height): (usize, usize), least: (usize, usize)) -> ScalingFactor {
+    let enough = |factor: &ScalingFactor| {
+        width * factor.num() >= least.0 * factor.denom() && height * factor.num() >= least.1 * factor.denom()
+    };
+    FRACTIONS.into_iter().find(enough).unwrap_or(ScalingFactor::ONE)
+}
+
+/// About the memory that decoding takes at most, and that what comes of it takes, in bytes.
+pub(crate) fn memory(content: &[u8], size: (usize, usize), least: (usize, usize)) -> Memory {
+    let pixels = (size.0 * size.1) as u64;
+    // A head that is broken is one of a photo that is not going to be decoded.
+    let Some(frame) = Frame::of(content) else { return Memory::default() };
+    let coefficients = if frame.scans { frame.samples(pixels) * 2 } else { 0 };
+    let factor = factor(size, least);
+    let kept =
+        if frame.planes { frame.samples((factor.scale(size.0) * factor.scale(size.1)) as u64) } else { pixels * 3 };
+    Memory { decoding: coefficients + kept, kept }
+}
+
 /// Some cameras leave a few bytes between two markers, which every viewer passes over.
 fn harmless(error: &turbojpeg::Error) -> Result<(), PhotoError> {
     let says = error.to_string();
     if says.contains("extraneous bytes") {
         Ok(())
-    } else if says.contains("Premature end") {
+    } else if says.to_ascii_lowercase().contains("premature end") {
         Err(PhotoError::Truncated)
     } else {
         Err(PhotoError::Broken(says))

@@ -48,7 +48,7 @@ pub(crate) fn head(content: &[u8]) -> &[u8] {
 }
 
 /// Finds the next marker from `at` on, and moves behind it. In compressed data, `FF` is followed by `00`.
-fn next_marker(content: &[u8], at: &mut usize) -> Option<u8> {
+pub(super) fn next_marker(content: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         let found = memchr::memchr(0xFF, content.get(*at..)?)?;
         *at += found + 1;

@@ -6,6 +6,8 @@ use flate2::{Compression, write::ZlibEncoder};
 use image::{DynamicImage, GrayImage, ImageFormat};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// Bytes that are enough for 100 megapixels.
+const FULL: usize = 600_000;
 /// A progressive JPEG of 16 x 16 grey pixels.
 const PROGRESSIVE: &[u8] = include_bytes!("../../../../tests/photos/crafted/progressive.jpg");
 /// A JPEG of 64 x 48 pixels in cyan, magenta, yellow and black, as a well-known photo editor writes them.
@@ -32,7 +34,15 @@ pub(crate) fn jpeg_with_segment(marker: u8, content: &[u8]) -> Vec<u8> {
 
 /// A JPEG whose header claims another size.
 pub(crate) fn jpeg_that_claims(width: u16, height: u16) -> Vec<u8> {
-    let mut file = small(ImageFormat::Jpeg);
+    claiming(small(ImageFormat::Jpeg), width, height)
+}
+
+/// A progressive JPEG whose header claims another size.
+pub(crate) fn progressive_jpeg_that_claims(width: u16, height: u16) -> Vec<u8> {
+    claiming(PROGRESSIVE.to_vec(), width, height)
+}
+
+fn claiming(mut file: Vec<u8>, width: u16, height: u16) -> Vec<u8> {
     let frame = file.windows(2).position(|marker| matches!(marker, [0xFF, 0xC0 | 0xC2])).unwrap();
     file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
     file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
@@ -81,6 +91,22 @@ fn png(width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
 pub(crate) fn black_png(width: u32, height: u32) -> Vec<u8> {
     let pixels = deflated((width as usize + 1) * height as usize);
     png(width, height, &[chunk(*b"IDAT", &pixels)])
+}
+
+/// Makes a file as long as a very empty photo of 100 megapixels is.
+pub(crate) fn full(mut file: Vec<u8>) -> Vec<u8> {
+    file.resize(file.len() + FULL, 0);
+    file
+}
+
+/// A lossless WebP whose header claims another size.
+pub(crate) fn lossless_webp_that_claims(width: u32, height: u32) -> Vec<u8> {
+    let mut file = small(ImageFormat::WebP);
+    assert_eq!(&file[12..16], b"VP8L");
+    // Behind the chunk's head and a signature: 14 bits each of width and height less one.
+    let size = u32::from_le_bytes(file[21..25].try_into().unwrap()) >> 28 << 28 | (height - 1) << 14 | (width - 1);
+    file[21..25].copy_from_slice(&size.to_le_bytes());
+    file
 }
 
 /// A PNG with an end but without pixels, whose header claims a size.

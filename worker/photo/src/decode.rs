@@ -12,6 +12,7 @@ use crate::{
     jpeg,
     memory::Memory,
     picture::{Picture, Stored},
+    png,
     rgb::Rgb,
     turn::Turn,
     webp,
@@ -20,7 +21,7 @@ use crate::{
 /// Most memory that a header may take: a profile of colours is stored deflated, and may unpack to anything.
 const HEADER_MEMORY: u64 = 16 * 1024 * 1024;
 /// Most memory that a decoder may take beside the pixels themselves.
-const MEMORY: u64 = 1024 * 1024 * 1024;
+pub(crate) const MEMORY: u64 = 1024 * 1024 * 1024;
 /// Progressive photos have about ten scans. Each costs as much time as a photo of one.
 const MOST_SCANS: u64 = 100;
 /// And this is what all of them may go over: some twenty scans of the largest photo that is taken.
@@ -93,6 +94,7 @@ impl Opened<'_> {
         let pixels = (size.0 * size.1) as u64;
         match self.header.kind.format {
             ImageFormat::Jpeg => jpeg::memory(self.content, size, least),
+            ImageFormat::Png => png::memory(self.content, size, least),
             ImageFormat::WebP => webp::memory(self.content, pixels),
             // A frame that does not fill the picture is unpacked beside it. Of others a part is, which may be all.
             _ => match self.decoded {
@@ -132,6 +134,7 @@ impl Opened<'_> {
     fn picture(&self, least: (usize, usize), background: Colour) -> Result<Picture, PhotoError> {
         let by_its_own = match self.header.kind.format {
             ImageFormat::Jpeg => jpeg::planes(self.content, least)?.map(Picture::Planes),
+            ImageFormat::Png => Some(Picture::Rgb(png::decode(self.content, least, background)?)),
             ImageFormat::WebP => webp::decode(self.content, background)?,
             _ => None,
         };

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_model_looks_at_planes_of_the_middle() {
         for (width, height) in [(500, 300), (1, 1), (3, 900)] {
-            let grey = Picture::Rgb(Rgb { width, height, data: vec![128; width * height * 3].into() });
+            let grey = Picture::Rgb(Rgb::new(width, height, vec![128; width * height * 3]));
             let input = Look::at(&grey).input();
             assert_eq!(input.len(), 3 * SIDE * SIDE);
             assert!(input.iter().all(|value| (value - 1.0 / 128.0).abs() < 0.01));

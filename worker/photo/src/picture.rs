@@ -17,11 +17,10 @@ pub(crate) enum Picture {
 
 impl Picture {
     /// Size in pixels; a photo that was decoded at a fraction of its size may show a part of its last ones.
-    #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
     pub(crate) fn extent(&self) -> (f64, f64) {
         match self {
             Self::Planes(planes) => planes.extent,
-            Self::Rgb(rgb) => (rgb.width as f64, rgb.height as f64),
+            Self::Rgb(rgb) => rgb.extent,
         }
     }
 

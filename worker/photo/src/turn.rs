@@ -52,7 +52,7 @@ impl Turn {
             return rgb;
         }
         let (width, height) = self.size((rgb.width, rgb.height));
-        Rgb { width, height, data: self.samples::<3>(&rgb.data, rgb.width, rgb.height).into() }
+        Rgb::new(width, height, self.samples::<3>(&rgb.data, rgb.width, rgb.height))
     }
 
     fn plane(self, plane: &Plane) -> Plane {
@@ -91,7 +91,7 @@ mod tests {
             let orientation = Orientation::from_exif(exif).unwrap();
             let mut expected = DynamicImage::ImageRgb8(seen.clone());
             expected.apply_orientation(orientation);
-            let turned = Turn::of(orientation).rgb(Rgb { width: 3, height: 2, data: data.clone().into() });
+            let turned = Turn::of(orientation).rgb(Rgb::new(3, 2, data.clone()));
             assert_eq!(
                 (turned.width, turned.height),
                 (expected.width() as usize, expected.height() as usize),

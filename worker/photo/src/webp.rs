@@ -28,11 +28,11 @@ pub(crate) fn decode(content: &[u8], background: Colour) -> Result<Option<Pictur
     let (width, height) = (info.width as usize, info.height as usize);
     if info.has_alpha {
         let (pixels, ..) = decoder.decode_rgba_raw().map_err(broken)?;
-        return Ok(Some(Picture::Rgb(Rgb { width, height, data: flattened(pixels, background).into() })));
+        return Ok(Some(Picture::Rgb(Rgb::new(width, height, flattened(pixels, background)))));
     }
     if info.format != BitstreamFormat::Lossy {
         let (pixels, ..) = decoder.decode_rgb_raw().map_err(broken)?;
-        return Ok(Some(Picture::Rgb(Rgb { width, height, data: pixels.into() })));
+        return Ok(Some(Picture::Rgb(Rgb::new(width, height, pixels))));
     }
     let planes = decoder.decode_yuv().map_err(broken)?;
     let luma = Plane { width: planes.y_stride, height, data: planes.y.into(), levels: Levels::NarrowLuma };
@@ -122,13 +122,12 @@ mod tests {
         let rising = |at: usize, of: usize| (at * 200 / of + 20) as u8;
         let pixel = |x: usize, y: usize| [rising(x, width), rising(y, height), 90];
         let data: Vec<u8> = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
-        Rgb { width, height, data: data.into() }
+        Rgb::new(width, height, data)
     }
 
     fn furthest(picture: &Picture, from: &Rgb) -> u8 {
-        let area = Area { left: 0.0, top: 0.0, width: from.width as f64, height: from.height as f64 };
         let size = (from.width, from.height);
-        let shown = picture.patch(area, Filter::Lanczos3, size);
+        let shown = picture.patch(Area::whole(size), Filter::Lanczos3, size);
         shown.data.iter().zip(&from.data).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{
     Cloud, Database, Worker,
-    crafted::{self, full, lossless_webp_that_claims, progressive_jpeg_that_claims},
+    crafted::{self, Colours, full, large_png, lossless_webp_that_claims, progressive_jpeg_that_claims},
     id, photo,
     processes::{Process, megabytes},
 };
@@ -80,6 +80,9 @@ fn table() -> Vec<(&'static str, Vec<u8>, End)> {
         ("a JPEG that claims 9,000 x 9,000", crafted::jpeg_that_claims(9_000, 9_000), Failed("far more")),
         ("a PNG that claims 9,000 x 9,000", crafted::png_that_claims(9_000, 9_000), Failed("far more")),
         ("a PNG that unpacks to a thousand times its size", crafted::black_png(9_900, 9_900), Failed("far more")),
+        ("a PNG of 100 megapixels", large_png(Colours::Eight, false), Done),
+        ("a PNG of 100 megapixels of 16 bits with transparency", large_png(Colours::SixteenAndAlpha, false), Done),
+        ("the same, interlaced", large_png(Colours::SixteenAndAlpha, true), Done),
         ("a JPEG that claims 100 megapixels", full(crafted::jpeg_that_claims(10_000, 10_000)), Failed("cut off")),
         (
             "a progressive JPEG that claims them",

@@ -21,6 +21,14 @@ pub(crate) struct Area {
     pub(crate) height: f64,
 }
 
+impl Area {
+    /// All of a picture of so many pixels.
+    #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
+    pub(crate) fn whole((width, height): (usize, usize)) -> Self {
+        Self { left: 0.0, top: 0.0, width: width as f64, height: height as f64 }
+    }
+}
+
 /// Pixels to be read: `width * height` of so many bytes each, row by row.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -92,10 +100,8 @@ pub(crate) fn resize(from: Source<'_>, area: Area, filter: Filter, (width, heigh
     if (wide, high) == (width, height) {
         return data;
     }
-    #[expect(clippy::cast_precision_loss, reason = "sizes of photos are far below 2^52")]
-    let whole = Area { left: 0.0, top: 0.0, width: wide as f64, height: high as f64 };
     let from = Source { data: &data, width: wide, height: high, channels: from.channels, levels: Levels::Full };
-    resize(from, whole, filter, (width, height))
+    resize(from, Area::whole((wide, high)), filter, (width, height))
 }
 
 /// One direction: a part of `of` samples that becomes `to` samples.
@@ -139,7 +145,7 @@ mod tests {
     use super::*;
 
     fn whole(width: usize, height: usize) -> Area {
-        Area { left: 0.0, top: 0.0, width: width as f64, height: height as f64 }
+        Area::whole((width, height))
     }
 
     /// The same in floating point, sample by sample: slow, and plainly right.

@@ -83,7 +83,12 @@ fn deflated(zeros: usize) -> Vec<u8> {
 
 /// A PNG of the chunks given, between its header and its end. Grey pixels of one byte.
 fn png(width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+    png_of([8, 0, 0, 0, 0], width, height, chunks)
+}
+
+/// The same of pixels of some kind: depth, colours, two that are always zero, and whether it is interlaced.
+fn png_of(kind: [u8; 5], width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &kind].concat();
     [SIGNATURE, &chunk(*b"IHDR", &header), &chunks.concat(), &chunk(*b"IEND", b"")].concat()
 }
 
@@ -91,6 +96,34 @@ fn png(width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
 pub(crate) fn black_png(width: u32, height: u32) -> Vec<u8> {
     let pixels = deflated((width as usize + 1) * height as usize);
     png(width, height, &[chunk(*b"IDAT", &pixels)])
+}
+
+/// A PNG of 100 megapixels that are all alike, in a file that is as long as a very empty photo's.
+pub(crate) fn large_png(colours: Colours, interlaced: bool) -> Vec<u8> {
+    const SIDE: usize = 10_000;
+    // First column, columns, first row and rows from one to the next, as Adam7 has them.
+    let passes = [[0, 8, 0, 8], [4, 8, 0, 8], [0, 4, 4, 8], [2, 4, 0, 4], [0, 2, 2, 4], [1, 2, 0, 2], [0, 1, 1, 2]];
+    let in_order = [[0, 1, 0, 1]];
+    let (depth, kind, bytes) = match colours {
+        Colours::Eight => (8, 2, 3),
+        Colours::SixteenAndAlpha => (16, 6, 8),
+    };
+    let rows = |[left, across, top, down]: &[usize; 4]| {
+        (SIDE - top).div_ceil(*down) * (1 + (SIDE - left).div_ceil(*across) * bytes)
+    };
+    let pixels = if interlaced { passes.iter().map(rows).sum() } else { in_order.iter().map(rows).sum::<usize>() };
+    let side = u32::try_from(SIDE).unwrap();
+    let chunks = [chunk(*b"IDAT", &deflated(pixels)), chunk(*b"fuLL", &full(Vec::new()))];
+    png_of([depth, kind, 0, 0, interlaced.into()], side, side, &chunks)
+}
+
+/// Pixels of a PNG.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Colours {
+    /// Red, green and blue in eight bits.
+    Eight,
+    /// The same in sixteen, and transparency.
+    SixteenAndAlpha,
 }
 
 /// Makes a file as long as a very empty photo of 100 megapixels is.

@@ -2,6 +2,7 @@
 
 mod body;
 mod content;
+mod digest;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
@@ -83,14 +84,6 @@ impl Store {
     pub(crate) async fn etag(&self, key: &str) -> Result<String, StoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         Ok(head.map_err(|error| failed("head", key, &error))?.e_tag.unwrap_or_default())
-    }
-
-    /// Returns an object's length and content type.
-    pub(crate) async fn described(&self, key: &str) -> Result<(u64, String), StoreError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|error| failed("head", key, &error))?;
-        let length = u64::try_from(head.content_length.unwrap_or_default()).unwrap_or_default();
-        Ok((length, head.content_type.unwrap_or_default()))
     }
 
     /// Tells whether an object is there.

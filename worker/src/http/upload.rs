@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::{
     App,
-    incoming::{Fault, Incoming, discard, receive},
+    incoming::{Fault, Incoming, receive},
     names,
     pace::Pace,
     problem::Problem,
@@ -71,11 +71,11 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
         id,
     };
     if let Some(before) = site.catalog.get(&image.id).await? {
-        drain(site, content).await;
-        return repeated(site, &before, &image);
+        same(site, &image, content, &fault).await?;
+        return Ok(answer(site, &before));
     }
     if !site.catalog.begin(&image).await? {
-        drain(site, content).await;
+        same(site, &image, content, &fault).await?;
         return overtaken(site, &image).await;
     }
     keep(site, &image, content, &fault).await?;
@@ -93,38 +93,48 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
 
 /// Stores an original where there is none under its key. One that is the same is as good.
 async fn keep(site: &Site, image: &Image, content: Content, fault: &Fault) -> Result<(), Problem> {
-    match site.store.create(&original_key(&image.id), &image.content_type, content).await {
+    let key = original_key(&image.id);
+    let held = if let Content::Whole(bytes) = &content { Some(Content::Whole(bytes.clone())) } else { None };
+    // Of an upload of which nobody learnt that it was stored. A stream that was begun cannot be compared afterwards.
+    if held.is_none() && site.store.exists(&key).await? {
+        return same(site, image, content, fault).await;
+    }
+    match site.store.create(&key, &image.content_type, content).await {
         Ok(()) => Ok(()),
-        Err(StoreError::Exists(key)) => {
-            // Of an upload under the same key at the same time, or of one of which nobody learnt that it was stored.
-            let there = site.store.described(&key).await;
-            let there = there.map_err(|error| Problem::Unavailable { part: "bucket", why: error.to_string() })?;
-            if there == (image.bytes, image.content_type.clone()) { Ok(()) } else { Err(Problem::KeyReused) }
-        }
+        Err(StoreError::Exists(key)) => match held {
+            Some(content) => same(site, image, content, fault).await,
+            None => Err(unavailable("bucket", &format!("another upload has stored {key} meanwhile"))),
+        },
         // It may have been stored all the same: the sweep looks.
-        Err(error) => Err(fault.get().cloned().unwrap_or_else(|| error.into())),
+        Err(error) => Err(broken_off(fault).unwrap_or_else(|| error.into())),
     }
 }
 
-/// Answers an upload whose key has a photo already: with that photo, if it is the same.
-fn repeated(site: &Site, before: &Image, image: &Image) -> Result<Response, Problem> {
-    let content = |image: &Image| (image.bytes, image.content_type.clone(), image.width, image.height);
-    if content(before) == content(image) { Ok(answer(site, before)) } else { Err(Problem::KeyReused) }
+/// Reads an upload whose key has an original already, and refuses one that is another photo.
+async fn same(site: &Site, image: &Image, content: Content, fault: &Fault) -> Result<(), Problem> {
+    let came = content.digest().await;
+    let came = came.map_err(|error| broken_off(fault).unwrap_or_else(|| unavailable("request", &error)))?;
+    match site.store.digest(&original_key(&image.id)).await {
+        Ok(stored) if stored == came => Ok(()),
+        Ok(_) => Err(Problem::KeyReused),
+        // It is stored at this moment, or removed.
+        Err(error) => Err(unavailable("bucket", &error)),
+    }
 }
 
 /// Answers an upload of which another, or a sweep, or who removes the photo has changed the record meanwhile.
 async fn overtaken(site: &Site, image: &Image) -> Result<Response, Problem> {
-    let Some(before) = site.catalog.get(&image.id).await? else {
-        let why = "the upload's record was removed meanwhile".to_owned();
-        return Err(Problem::Unavailable { part: "catalog", why });
-    };
-    repeated(site, &before, image)
+    let before = site.catalog.get(&image.id).await?;
+    let before = before.ok_or_else(|| unavailable("catalog", &"the upload's record was removed meanwhile"))?;
+    Ok(answer(site, &before))
 }
 
-async fn drain(site: &Site, content: Content) {
-    if let Content::Stream { pieces, .. } = content {
-        discard(pieces, site.config.max_upload_bytes).await;
-    }
+fn broken_off(fault: &Fault) -> Option<Problem> {
+    fault.get().cloned()
+}
+
+fn unavailable(part: &'static str, why: &impl std::fmt::Display) -> Problem {
+    Problem::Unavailable { part, why: why.to_string() }
 }
 
 fn answer(site: &Site, image: &Image) -> Response {

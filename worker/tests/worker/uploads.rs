@@ -104,6 +104,13 @@ async fn one_key_is_one_photo(database: Database) {
     assert_eq!((status, post("k", photos[0].clone()).await), (202, (202, first.clone())));
     assert_eq!(post("k", photos[1].clone()).await.0, 422);
     assert!(original(&first).await == photos[0]);
+    // Whether it is held whole or passed on as it comes: what differs in its last byte alone is another photo.
+    for (key, content) in [("held", photo("cat.png")), ("passed on", crafted::noise(1500))] {
+        let [one, other] = [1, 2].map(|last| [&content[..], &[last]].concat());
+        assert_eq!((post(key, one.clone()).await.0, post(key, one.clone()).await.0), (202, 202), "{key}");
+        assert_eq!(post(key, other).await.0, 422, "{key}");
+        assert!(original(&post(key, one.clone()).await.1).await == one, "{key}");
+    }
     assert_ne!(id(&post("", photos[0].clone()).await.1), id(&post("", photos[0].clone()).await.1));
 
     for key in ["a", "b", "c"] {
@@ -115,7 +122,7 @@ async fn one_key_is_one_photo(database: Database) {
         assert!(accepted.iter().all(|record| record["bytes"] == stored.len() && id(record) == id(accepted[0])));
         assert!(answers.iter().all(|(status, _)| [202, 422].contains(status)), "{answers:?}");
     }
-    assert_eq!(database.rows().await, 6);
+    assert_eq!(database.rows().await, 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

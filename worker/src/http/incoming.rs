@@ -90,7 +90,8 @@ fn passed_on(
     Incoming { name, header, content: Content::Stream { length, pieces: pieces.boxed() }, fault }
 }
 
-/// Takes the first file of a form.
+/// Takes the file of a form. The photo of a form with several is not known before all of it has come, so nothing is passed on
+/// until then.
 async fn of_form(request: Request, limit: usize) -> Result<Incoming, Problem> {
     let bad = move |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge { limit },
@@ -99,15 +100,21 @@ async fn of_form(request: Request, limit: usize) -> Result<Incoming, Problem> {
     };
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|rejection| Problem::BadRequest(rejection.body_text()))?;
+    let mut found = None;
     while let Some(field) = form.next_field().await.map_err(bad)? {
-        if let Some(name) = field.file_name().map(str::to_owned) {
-            let mut pieces = field.map_err(bad);
-            let start = Start::of(&mut pieces, limit).await?;
-            let header = start.look().await;
-            return start.finish(Some(name), header, pieces, limit).await;
+        let Some(name) = field.file_name().map(str::to_owned) else { continue };
+        let mut pieces = field.map_err(bad);
+        if found.is_some() {
+            discard(pieces, limit).await;
+            return Err(Problem::BadRequest(
+                "The form holds several files: send each photo in a form of its own.".to_owned(),
+            ));
         }
+        let start = Start::of(&mut pieces, limit).await?;
+        let header = start.look().await;
+        found = Some(start.finish(Some(name), header, pieces, limit).await?);
     }
-    Err(Problem::BadRequest("The form holds no file.".to_owned()))
+    found.ok_or_else(|| Problem::BadRequest("The form holds no file.".to_owned()))
 }
 
 /// What came first of a file.
@@ -173,7 +180,7 @@ impl Start {
 }
 
 /// Reads on to the end: who is answered while they still send may never see the answer.
-pub(super) async fn discard<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin, limit: usize) {
+async fn discard<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin, limit: usize) {
     let mut left = limit;
     while let Some(Ok(piece)) = pieces.next().await
         && left > 0

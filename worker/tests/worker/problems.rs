@@ -87,6 +87,10 @@ async fn more_than_is_allowed_is_refused_whether_it_is_announced_or_not() {
     is_problem(post().multipart(form).send().await.unwrap(), 413, "in a form").await;
     let form = reqwest::multipart::Form::new().text("name", "no file");
     is_problem(post().multipart(form).send().await.unwrap(), 400, "a form without a file").await;
+    let part = || reqwest::multipart::Part::bytes(png_that_claims(8, 8)).file_name("cat.png");
+    let form = reqwest::multipart::Form::new().part("one", part()).text("name", "no file").part("two", part());
+    is_problem(post().multipart(form).send().await.unwrap(), 400, "a form of two files").await;
+    assert_eq!((database.rows().await, cloud.keys().await.len()), (0, 0));
     assert_eq!(client.upload(vec![0; LIMIT]).await.status(), 415, "the limit itself is allowed");
 }
 

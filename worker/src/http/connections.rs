@@ -1,20 +1,21 @@
-//! Connections: how many there may be, which must make room, and how they end.
-//!
-//! Who opens connections and says nothing, or next to nothing, keeps nobody else out: when there are as many as there may
-//! be, the one that has been without a request for longest is closed for the next.
+//! Connections: how they are served, and how they end. Which of them must make room is known to [`places`](super::places).
 
 use std::{
-    collections::BTreeMap,
     convert::Infallible,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
 use bytes::Bytes;
 use decouple_contract::timing;
+use http::StatusCode;
 use hyper::{
     body::{Frame, Incoming, SizeHint},
     server::conn::http1::Builder,
@@ -24,12 +25,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    places::{Open, Places, UnderWay, Watch},
+    problem::Problem,
+    route,
+};
 use crate::{metrics::Doing, requests, site::Site};
 
 /// A head is no longer, and no more of a body is read at once.
@@ -48,26 +51,34 @@ pub(super) async fn serve(
     shutdown: &CancellationToken,
     finished: &CancellationToken,
 ) {
-    let connections = Connections { site: Arc::clone(site), state: Arc::default() };
+    let places = Places::new(site.config.max_connections);
     let over = async {
         shutdown.cancelled().await;
         finished.cancelled().await;
-        connections.quiet().await;
+        places.quiet().await;
     };
     tokio::select! {
         () = over => {}
-        () = accept(&listener, &router, &connections, shutdown) => {}
+        () = accept(&listener, &router, site, &places, shutdown) => {}
     }
     drop(listener);
-    connections.end().await;
+    places.end().await;
 }
 
-async fn accept(listener: &TcpListener, router: &Router, connections: &Connections, shutdown: &CancellationToken) {
+async fn accept(
+    listener: &TcpListener,
+    router: &Router,
+    site: &Arc<Site>,
+    places: &Places,
+    shutdown: &CancellationToken,
+) {
     loop {
-        connections.room().await;
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), connections.open(), shutdown.clone()));
+                // Only now, when somebody wants the place: one without a request is of use as long as nobody does.
+                places.room().await;
+                let served = connection(stream, router.clone(), Arc::clone(site), places.open(), shutdown.clone());
+                tokio::spawn(served);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -78,20 +89,32 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &Connectio
 }
 
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, router: Router, open: Open, shutdown: CancellationToken) {
-    let site = Arc::clone(&open.site);
+async fn connection(stream: TcpStream, router: Router, site: Arc<Site>, open: Open, shutdown: CancellationToken) {
     let _counted = site.metrics.begin(Doing::Connection);
     // It only makes small answers wait; without it they merely take longer.
     let _slower = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request: hyper::Request<Incoming>| {
-        let under_way = (open.begin(), site.requests.begin(request.uri().path()));
-        let answer = router.call(request);
-        async move {
-            let answer: Response = answer.await?;
-            Ok::<_, Infallible>(answer.map(|body| Body::new(Held { body, _until_its_end: under_way })))
-        }
-    });
+    let service =
+        service_fn(|request: hyper::Request<Incoming>| {
+            let route = route(request.uri().path());
+            let begun = open.begin(matches!(route, "/healthz" | "/metrics"));
+            let answer = begun.map(|under_way| {
+                let watch = under_way.watch();
+                let of_the_site = site.requests.begin(route);
+                (router.call(request.map(|body| Watched { body, watch })), (under_way, of_the_site))
+            });
+            let site = &site;
+            async move {
+                let Some((answer, (request, of_the_site))) = answer else {
+                    site.metrics.request(route, StatusCode::SERVICE_UNAVAILABLE.as_u16(), Duration::ZERO);
+                    return Ok(Problem::Busy.into_response());
+                };
+                let answer: Response = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| {
+                    Body::new(Watched { body, watch: Held { request, _of_the_site: of_the_site, given: 0 } })
+                }))
+            }
+        });
     let mut server = Builder::new();
     // A client must have sent the head of its request by then. An idle connection counts too.
     let idle = timing::worker_idle(site.config.role, site.config.job_timeout.as_secs());
@@ -108,7 +131,7 @@ async fn connection(stream: TcpStream, router: Router, open: Open, shutdown: Can
                 }
                 return;
             }
-            () = open.close.cancelled() => return,
+            () = open.must_close() => return,
             () = shutdown.cancelled(), if !told => {
                 told = true;
                 serving.as_mut().graceful_shutdown();
@@ -117,155 +140,24 @@ async fn connection(stream: TcpStream, router: Router, open: Open, shutdown: Can
     }
 }
 
-/// All connections.
-struct Connections {
-    site: Arc<Site>,
-    state: Arc<State>,
+/// A body, and what is to be known of how it moves.
+struct Watched<B, W> {
+    body: B,
+    watch: W,
 }
 
-#[derive(Default)]
-struct State {
-    open: Mutex<Opened>,
-    /// A connection ended, or a request.
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct Opened {
-    next: u64,
-    connections: BTreeMap<u64, Connection>,
-}
-
-struct Connection {
-    requests: usize,
-    idle_since: Instant,
-    close: CancellationToken,
-}
-
-impl State {
-    fn lock(&self) -> MutexGuard<'_, Opened> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Connections {
-    /// Waits until there may be one more, and sees to it that there may.
-    async fn room(&self) {
-        let most = self.site.config.max_connections.max(1);
-        self.until(|opened| {
-            if opened.connections.len() < most {
-                return true;
-            }
-            let idle = opened.connections.iter().filter(|(_, one)| one.requests == 0);
-            let longest = idle.min_by_key(|(_, one)| one.idle_since).map(|(id, _)| *id);
-            longest.and_then(|id| opened.connections.remove(&id)).inspect(|one| one.close.cancel()).is_some()
-        })
-        .await;
-    }
-
-    /// Waits until no request is under way.
-    async fn quiet(&self) {
-        self.until(|opened| opened.connections.values().all(|one| one.requests == 0)).await;
-    }
-
-    /// Closes every connection once it has no request under way.
-    async fn end(&self) {
-        self.until(|opened| {
-            opened.connections.retain(|_, one| {
-                if one.requests == 0 {
-                    one.close.cancel();
-                }
-                one.requests > 0
-            });
-            opened.connections.is_empty()
-        })
-        .await;
-    }
-
-    async fn until(&self, mut condition: impl FnMut(&mut Opened) -> bool) {
-        loop {
-            let changed = self.state.changed.notified();
-            let mut changed = pin!(changed);
-            // From here on no change is missed.
-            changed.as_mut().enable();
-            if condition(&mut self.state.lock()) {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    fn open(&self) -> Open {
-        let mut opened = self.state.lock();
-        let id = opened.next;
-        opened.next += 1;
-        let close = CancellationToken::new();
-        let connection = Connection { requests: 0, idle_since: Instant::now(), close: close.clone() };
-        opened.connections.insert(id, connection);
-        Open { id, close, site: Arc::clone(&self.site), state: Arc::clone(&self.state) }
-    }
-}
-
-/// An open connection.
-struct Open {
-    id: u64,
-    close: CancellationToken,
-    site: Arc<Site>,
-    state: Arc<State>,
-}
-
-impl Open {
-    fn begin(&self) -> Request {
-        let request = Request { connection: self.id, state: Arc::clone(&self.state) };
-        request.count(|requests| requests + 1);
-        request
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.state.lock().connections.remove(&self.id);
-        self.state.changed.notify_waiters();
-    }
-}
-
-/// A request that is under way, until the last byte of its answer was handed over.
-struct Request {
-    connection: u64,
-    state: Arc<State>,
-}
-
-impl Request {
-    fn count(&self, change: impl Fn(usize) -> usize) {
-        if let Some(connection) = self.state.lock().connections.get_mut(&self.connection) {
-            connection.requests = change(connection.requests);
-            connection.idle_since = Instant::now();
-        }
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        self.count(|requests| requests.saturating_sub(1));
-        self.state.changed.notify_waiters();
-    }
-}
-
-/// The body of an answer, whose request ends with it.
-struct Held {
-    body: Body,
-    _until_its_end: (Request, Option<requests::UnderWay>),
-}
-
-impl hyper::body::Body for Held {
+/// The body of a request is awaited from the client.
+impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Watched<B, Watch> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        match &frame {
+            Poll::Pending => self.watch.waits(),
+            Poll::Ready(frame) => self.watch.moved(length(frame.as_ref())),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -275,4 +167,39 @@ impl hyper::body::Body for Held {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// The body of an answer, whose request ends with it. A part of it is taken by the client when the next is asked for.
+struct Held {
+    request: UnderWay,
+    _of_the_site: Option<requests::UnderWay>,
+    given: usize,
+}
+
+impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Watched<B, Held> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let watch = self.watch.request.watch();
+        watch.moved(std::mem::take(&mut self.watch.given));
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(frame) = &frame {
+            self.watch.given = length(frame.as_ref());
+            watch.waits();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn length<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> usize {
+    frame.and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }

@@ -1,6 +1,6 @@
 //! What a worker serves: every role its health and metrics, `all` and `web` the site.
 //!
-//! [`connections`] owns sockets, [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
+//! [`connections`] owns sockets, [`places`] says who may have one, [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
 
 mod connections;
 mod gallery;
@@ -9,6 +9,7 @@ mod images;
 mod incoming;
 mod names;
 mod pace;
+mod places;
 mod problem;
 mod upload;
 

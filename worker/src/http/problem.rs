@@ -24,6 +24,8 @@ pub(super) enum Problem {
     RangeNotSatisfiable {
         length: u64,
     },
+    /// As many requests are under way as may be.
+    Busy,
     /// Something behind the site is not there at present.
     Unavailable {
         /// What, by the word under which such faults are counted.
@@ -66,6 +68,11 @@ impl Problem {
                 "The range cannot be served",
                 "The range lies outside of the image.".to_owned(),
             ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The site is busy",
+                "As many requests are under way as there may be. Try again shortly.".to_owned(),
+            ),
             Self::Unavailable { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The site is not ready",
@@ -86,7 +93,7 @@ impl IntoResponse for Problem {
         let mut answer = (status, body).into_response();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self, Self::TooLarge { .. } | Self::TooSlow) {
+        if matches!(self, Self::TooLarge { .. } | Self::TooSlow | Self::Busy) {
             // What is left of the body is not read, so nothing can follow on this connection: who knows does not try.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -95,8 +102,10 @@ impl IntoResponse for Problem {
         {
             headers.insert(header::CONTENT_RANGE, value);
         }
-        if let Self::Unavailable { part, .. } = self {
+        if matches!(self, Self::Busy | Self::Unavailable { .. }) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if let Self::Unavailable { part, .. } = self {
             answer.extensions_mut().insert(Away(part));
         }
         answer

@@ -5,7 +5,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Client, Cloud, Database, Worker, eventually, photo};
+use crate::support::{Client, Cloud, Database, Worker, crafted, eventually, id, photo};
 
 const MOST: usize = 8;
 
@@ -75,4 +75,56 @@ async fn who_is_in_the_middle_of_a_request_is_not_put_out() {
     let mut answer = String::new();
     upload.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}
+
+/// An upload that has begun and goes on no further.
+fn half_an_upload() -> Vec<u8> {
+    let cat = photo("cat.png");
+    let head = format!("POST /images HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", cat.len());
+    [head.as_bytes(), &cat[..cat.len() / 2]].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_come_slowly_keep_nobody_else_out() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let worker = limited(&cloud, &database).await;
+    let mut slow = Vec::new();
+    for _ in 0..MOST * 3 {
+        let mut upload = connected(&worker.client(), "").await;
+        upload.write_all(&half_an_upload()).await.unwrap();
+        slow.push(upload);
+        assert_eq!(worker.client().get("/healthz").await.status(), 200);
+    }
+    // Until the first of them are known to be slow, whoever comes is told to come back.
+    eventually("a photo is taken", async || {
+        let answer = worker.client().upload(photo("rocket.jpg")).await;
+        let status = answer.status().as_u16();
+        assert!(status == 201 || status == 503 && answer.headers().contains_key("retry-after"), "{status}");
+        (status == 201).then_some(())
+    })
+    .await;
+    assert_eq!(worker.client().get("/healthz").await.status(), 200);
+    // So were those of them that came when the others had not been waited for long enough.
+    let mut answer = String::new();
+    slow.pop().unwrap().read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.to_lowercase().contains("retry-after: "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn downloads_that_nobody_takes_keep_nobody_else_out() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let worker = limited(&cloud, &database).await;
+    // More than the buffers of a connection hold.
+    let large = id(&worker.client().accepted(crafted::noise(4400)).await);
+    let ask = format!("GET /images/{large}/original HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut untaken = Vec::new();
+    for _ in 0..MOST * 3 {
+        untaken.push(connected(&worker.client(), &ask).await);
+        assert_eq!(worker.client().get("/healthz").await.status(), 200);
+    }
+    eventually("a photo is taken", async || {
+        (worker.client().upload(photo("rocket.jpg")).await.status() == 201).then_some(())
+    })
+    .await;
+    assert_eq!(worker.client().get("/healthz").await.status(), 200);
 }

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     error::DisplayErrorContext,
-    types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName},
+    types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName},
 };
+use serde::Deserialize;
 
 use crate::{config::Config, faults::Faults, trace::TRACEPARENT};
 
@@ -76,6 +77,15 @@ impl Inbox {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
+    /// Tells whether a message that was received so often is a dead letter when it is not deleted.
+    pub(crate) async fn is_last(&self, receives: u32) -> Result<bool, QueueError> {
+        let name = QueueAttributeName::RedrivePolicy;
+        let get = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone()).send().await;
+        let answer = get.map_err(|error| QueueError::new("GetQueueAttributes", error))?;
+        let policy = answer.attributes.and_then(|mut attributes| attributes.remove(&name));
+        Ok(policy.as_deref().and_then(most_receives).is_some_and(|most| receives >= most))
+    }
+
     /// Deletes messages whose work is done, at most ten, and returns how many could not be.
     pub(crate) async fn delete(&self, messages: &[Received]) -> Result<usize, QueueError> {
         let entry = |(index, message): (usize, &Received)| {
@@ -105,6 +115,17 @@ impl Inbox {
     }
 }
 
+/// Reads from a redrive policy how often a message is handed out. It is a number, or one in quotes.
+fn most_receives(policy: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Policy {
+        max_receive_count: serde_json::Value,
+    }
+    let Policy { max_receive_count: most } = serde_json::from_str(policy).ok()?;
+    most.as_u64().and_then(|most| most.try_into().ok()).or_else(|| most.as_str()?.parse().ok())
+}
+
 fn received(message: Message) -> Option<Received> {
     let count = |attributes: &HashMap<_, String>| {
         attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok()
@@ -113,4 +134,20 @@ fn received(message: Message) -> Option<Received> {
     let mut attributes = message.message_attributes.unwrap_or_default();
     let traceparent = attributes.remove(TRACEPARENT).and_then(|value| value.string_value);
     Some(Received { body: message.body?, receives, traceparent, receipt: message.receipt_handle? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_says_how_often_a_message_is_handed_out() {
+        let arn = "arn:aws:sqs:us-east-1:000000000000:dead";
+        for most in ["3", "\"3\""] {
+            let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{most}}}"#);
+            assert_eq!(most_receives(&policy), Some(3));
+        }
+        assert_eq!(most_receives("{}"), None);
+        assert_eq!(most_receives(""), None);
+    }
 }

@@ -24,11 +24,14 @@ pub(crate) enum Part<T> {
     Pending,
     Done(Vec<T>),
     Failed(String),
+    /// Its task is a dead letter. People see that it failed, and it is done all the same when the task comes again.
+    GivenUp(String),
 }
 
 impl<T> Part<T> {
+    /// Tells whether it is to be done when its task comes.
     pub(crate) fn is_pending(&self) -> bool {
-        matches!(self, Self::Pending)
+        matches!(self, Self::Pending | Self::GivenUp(_))
     }
 }
 
@@ -95,12 +98,12 @@ impl<T> Part<T> {
         match self {
             Self::Pending => "pending",
             Self::Done(_) => "done",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::GivenUp(_) => "failed",
         }
     }
 
     pub(crate) fn reason(&self) -> Option<&str> {
-        if let Self::Failed(reason) = self { Some(reason) } else { None }
+        if let Self::Failed(reason) | Self::GivenUp(reason) = self { Some(reason) } else { None }
     }
 
     pub(crate) fn results(&self) -> &[T] {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::record::{Image, Part};
 
 pub(crate) use login::Secret;
-pub(crate) use work::Unsent;
+pub(crate) use work::{Unsent, Work};
 
 /// A connection is waited for this long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -135,9 +135,10 @@ fn part<T: serde::de::DeserializeOwned>(row: &AnyRow, id: &str, columns: [&str; 
     let broken = |why: String| CatalogError::Record { id: id.to_owned(), why };
     let [state, reason, results] = columns;
     let state: String = row.try_get(state)?;
+    let reason: Option<String> = row.try_get(reason)?;
     match state.as_str() {
-        "pending" => Ok(Part::Pending),
-        "failed" => Ok(Part::Failed(row.try_get::<Option<String>, _>(reason)?.unwrap_or_default())),
+        "pending" => Ok(reason.map_or(Part::Pending, Part::GivenUp)),
+        "failed" => Ok(Part::Failed(reason.unwrap_or_default())),
         "done" => {
             let json: Option<String> = row.try_get(results)?;
             serde_json::from_str(&json.unwrap_or_default())

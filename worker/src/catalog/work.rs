@@ -2,7 +2,8 @@
 //! a write.
 //!
 //! A record is `receiving` until its original is stored, then `stored`; one that is to be removed is `deleting` until its
-//! objects are gone. Only `stored` ones are shown.
+//! objects are gone. Only `stored` ones are shown. A part of the work that is `pending` and has a reason was given up: its task is
+//! a dead letter.
 
 use sqlx::Row;
 
@@ -17,6 +18,13 @@ const TERMS_AT_ONCE: usize = 100;
 pub(crate) struct Unsent {
     pub(crate) id: String,
     pub(crate) uploaded_at: i64,
+}
+
+/// A part of the work on a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Resize,
+    Tag,
 }
 
 impl Catalog {
@@ -152,6 +160,20 @@ impl Catalog {
         }
         transaction.commit().await?;
         Ok(true)
+    }
+
+    /// Notes why the task of what is not done yet is a dead letter. It stays to be done. Returns whether there was anything to note.
+    pub(crate) async fn given_up(&self, id: &str, work: Work, reason: &str) -> Result<bool, CatalogError> {
+        let statement = match work {
+            Work::Resize => {
+                "UPDATE images SET resize_reason = $2 WHERE id = $1 AND state = 'stored' AND resize_state = 'pending'"
+            }
+            Work::Tag => {
+                "UPDATE images SET tag_reason = $2 WHERE id = $1 AND state = 'stored' AND tag_state = 'pending'"
+            }
+        };
+        let changed = sqlx::query(statement).bind(id).bind(reason).execute(&self.pool).await?;
+        Ok(changed.rows_affected() > 0)
     }
 
     /// Takes a photo out of sight, so that its objects can be removed. Returns whether it was there.

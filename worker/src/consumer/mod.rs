@@ -108,7 +108,25 @@ impl Consumer {
         };
         match outcome {
             Outcome::Done => self.done.delete(message).await,
-            Outcome::Later(after) => self.give_back(&message, after).await,
+            Outcome::Later(later) => {
+                self.note_if_last(&message, &later.why).await;
+                self.give_back(&message, later.after).await;
+            }
+        }
+    }
+
+    /// Notes with the photo that its task becomes a dead letter, if it does: people would else wait for it for ever.
+    async fn note_if_last(&self, message: &Received, why: &str) {
+        let Ok(task) = Task::from_json(&message.body) else { return };
+        match self.inbox.is_last(message.receives).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(image = task.image, %error, "whether a task is given up is not known"),
+        }
+        let reason = format!("it was given up after {} tries: {why}", message.receives);
+        tracing::error!(image = task.image, reason, "a task becomes a dead letter");
+        if let Err(error) = self.site.jobs.give_up(&task.image, &reason).await {
+            tracing::warn!(image = task.image, %error, "that a task was given up could not be noted");
         }
     }
 
@@ -129,43 +147,48 @@ impl Consumer {
             () = self.draining.cancelled() => None,
             permit = self.working.acquire() => permit.ok(),
         };
-        let Some(_permit) = permit else { return Outcome::Later(Duration::ZERO) };
-        let later = Outcome::Later(retry_after(message.receives, LAST_RETRY, rand::random()));
+        let Some(_permit) = permit else { return Outcome::at_once() };
+        let after = retry_after(message.receives, LAST_RETRY, rand::random());
         let task = match Task::from_json(&message.body) {
             Ok(task) => task,
             Err(error) => {
                 // Another version may understand it, so it is left to the queue's own limit.
                 tracing::error!(%error, "a message is not a task");
-                return later;
+                return Outcome::Later(Later { after, why: error.to_string() });
             }
         };
         let trace = Trace::continued(message.traceparent.as_deref(), &task.image);
-        self.work_on(&task, later).instrument(trace.span(&task.image)).await
+        self.work_on(&task, after).instrument(trace.span(&task.image)).await
     }
 
     /// Works on a photo, and again where what failed says nothing about the photo, until the time for a job is over.
-    async fn work_on(&self, task: &Task, later: Outcome) -> Outcome {
+    async fn work_on(&self, task: &Task, after: Duration) -> Outcome {
         let limit = self.site.config.job_timeout;
         let deadline = Instant::now() + limit;
-        for failures in 1.. {
+        let (mut failures, mut why) = (0, String::new());
+        loop {
             let done = match timeout_at(deadline, self.site.jobs.work(&task.image)).await {
                 Ok(done) => done,
                 Err(_) => Err(JobError::TimedOut(limit)),
             };
             let Err(error) = done else { return Outcome::Done };
             self.site.metrics.error(error.part());
+            failures += 1;
+            // What was away all the time says more than that the time is over.
+            if !matches!(error, JobError::TimedOut(_)) || why.is_empty() {
+                why = error.in_words();
+            }
             let again = Instant::now() + retry_after(failures, LAST_PAUSE, rand::random());
             if !error.is_outage() || again >= deadline {
                 tracing::warn!(image = task.image, %error, "a task failed and will be tried again");
-                return later;
+                return Outcome::Later(Later { after, why });
             }
             tracing::warn!(image = task.image, %error, "a task is held until what it needs is back");
             tokio::select! {
-                () = self.draining.cancelled() => return Outcome::Later(Duration::ZERO),
+                () = self.draining.cancelled() => return Outcome::at_once(),
                 () = tokio::time::sleep_until(again) => {}
             }
         }
-        later
     }
 
     /// Without this the message would come back by itself, only later.
@@ -179,7 +202,19 @@ impl Consumer {
 /// What becomes of a message.
 enum Outcome {
     Done,
-    Later(Duration),
+    Later(Later),
+}
+
+/// When it comes back, and why.
+struct Later {
+    after: Duration,
+    why: String,
+}
+
+impl Outcome {
+    fn at_once() -> Self {
+        Self::Later(Later { after: Duration::ZERO, why: "the worker was ended".to_owned() })
+    }
 }
 
 /// Returns how long to wait after so many failures in a row: between half and all of a time that doubles up to `longest`, so

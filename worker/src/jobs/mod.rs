@@ -14,13 +14,13 @@ use bytes::Bytes;
 use decouple_contract::{Renditions, Role};
 
 use crate::{
-    catalog::{Catalog, CatalogError, now},
+    catalog::{Catalog, CatalogError, Work, now},
     compute::{ComputeError, Photo, Workshop},
     config::Config,
     metrics::{Doing, Metrics},
     model::{Tagged, Tagger},
     photo::Encoded,
-    record::{Part, Rendition, Tag, original_key, renditions_prefix},
+    record::{Image, Part, Rendition, Tag, original_key, renditions_prefix},
     store::{Store, StoreError},
 };
 
@@ -48,6 +48,16 @@ impl JobError {
             Self::TimedOut(_) => "time",
             Self::Compute(_) => "compute",
             Self::Model(_) => "model",
+        }
+    }
+
+    /// Says what failed to people, who need not know where the parts of a site are.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Catalog(_) => "the catalog could not be used".to_owned(),
+            Self::Store(_) => "the bucket could not be used".to_owned(),
+            Self::Compute(ComputeError::NoProcess(_)) => "no process could be started to decode it".to_owned(),
+            Self::TimedOut(_) | Self::Compute(_) | Self::Model(_) => self.to_string(),
         }
     }
 
@@ -120,13 +130,7 @@ impl Jobs {
             tracing::info!(image = id, "the photo was removed before it was worked on");
             return Ok(());
         };
-        let job = Job {
-            id,
-            age: Duration::from_millis(u64::try_from(now() - image.uploaded_at).unwrap_or(0)),
-            began: Instant::now(),
-            resize: self.role.resizes() && image.resize.is_pending(),
-            tag: self.role.tags() && image.tag.is_pending(),
-        };
+        let job = self.job(&image);
         if !job.resize && !job.tag {
             return Ok(());
         }
@@ -136,6 +140,30 @@ impl Jobs {
             Err(StoreError::Missing(_)) => self.fail(&job, "the original is missing").await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Says what is left to do about a photo.
+    fn job<'a>(&self, image: &'a Image) -> Job<'a> {
+        Job {
+            id: &image.id,
+            age: Duration::from_millis(u64::try_from(now() - image.uploaded_at).unwrap_or(0)),
+            began: Instant::now(),
+            resize: self.role.resizes() && image.resize.is_pending(),
+            tag: self.role.tags() && image.tag.is_pending(),
+        }
+    }
+
+    /// Notes that a photo's task is a dead letter, and why.
+    pub(crate) async fn give_up(&self, id: &str, reason: &str) -> Result<(), JobError> {
+        let Some(image) = self.catalog.get(id).await? else { return Ok(()) };
+        let job = self.job(&image);
+        if job.resize && self.catalog.given_up(id, Work::Resize, reason).await? {
+            self.note(&job, "resize", &Part::<Rendition>::GivenUp(reason.to_owned()));
+        }
+        if job.tag && self.catalog.given_up(id, Work::Tag, reason).await? {
+            self.note(&job, "tag", &Part::<Tag>::GivenUp(reason.to_owned()));
+        }
+        Ok(())
     }
 
     async fn work_on(&self, job: &Job<'_>, original: Bytes) -> Result<(), JobError> {
@@ -198,9 +226,10 @@ impl Jobs {
 
     fn note<T>(&self, job: &Job<'_>, kind: &'static str, outcome: &Part<T>) {
         let took = job.began.elapsed();
-        self.metrics.job(kind, outcome.state(), took, job.age + took);
+        let state = if let Part::GivenUp(_) = outcome { "given_up" } else { outcome.state() };
+        self.metrics.job(kind, state, took, job.age + took);
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let (state, reason) = (outcome.state(), outcome.reason());
+        let reason = outcome.reason();
         tracing::info!(image = job.id, job = kind, outcome = state, reason, milliseconds, "a job ended");
     }
 }

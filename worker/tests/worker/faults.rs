@@ -60,13 +60,30 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
         .await;
     eventually("the task is a dead letter", async || (queue.dead().await == 1).then_some(())).await;
     let record = client.json(&format!("/images/{accepted}")).await;
-    assert_eq!((&record["resize"]["state"], &record["tag"]["state"]), (&"pending".into(), &"pending".into()));
+    for part in ["resize", "tag"] {
+        let reason = record[part]["reason"].as_str().unwrap_or_default();
+        assert_eq!(
+            (&record[part]["state"], reason.contains("after 2 tries: the bucket")),
+            (&"failed".into(), true),
+            "{record}"
+        );
+    }
+    let metrics = process.client().get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("decouple_jobs_total{role=\"process\",kind=\"tag\",outcome=\"given_up\"} 1"), "{metrics}");
 
-    // The task as `failed retry` would send it again: once the fault has passed, it is done.
+    // Once the fault has passed, who moves the dead letters back has the photo done.
     proxy.relent();
-    queue.send(&task(&accepted)).await;
-    assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
-    drop(process);
+    queue.move_dead_letters_back().await;
+    eventually("the photo is done", async || {
+        let record = client.json(&format!("/images/{accepted}")).await;
+        ["resize", "tag"]
+            .iter()
+            .all(|part| record[*part]["state"] == "done" && record[*part]["reason"].is_null())
+            .then_some(())
+    })
+    .await;
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

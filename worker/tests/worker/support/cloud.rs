@@ -134,6 +134,17 @@ impl Cloud {
 }
 
 impl Queue {
+    async fn arn(&self, url: &str) -> String {
+        let attributes = self.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
+        attributes.send().await.unwrap().attributes.unwrap()[&QueueAttributeName::QueueArn].clone()
+    }
+
+    /// Has every dead letter sent to the queue again, as people do.
+    pub(crate) async fn move_dead_letters_back(&self) {
+        let dead = self.arn(&self.dead).await;
+        self.sqs.start_message_move_task().source_arn(dead).send().await.unwrap();
+    }
+
     async fn count(&self, url: &str, attribute: QueueAttributeName) -> u32 {
         let attributes = self.sqs.get_queue_attributes().queue_url(url).attribute_names(attribute.clone());
         attributes.send().await.unwrap().attributes.unwrap()[&attribute].parse().unwrap()

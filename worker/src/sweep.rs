@@ -4,7 +4,11 @@
 //! Every worker that serves uploads sweeps. That several do it at once is harmless: a photo is claimed by one statement,
 //! and work that is done twice has the same result.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use decouple_contract::Task;
 use futures::{StreamExt, stream};
@@ -13,6 +17,7 @@ use tracing::Instrument as _;
 
 use crate::{
     catalog::{CatalogError, Unsent, now},
+    jobs::JobError,
     queue::QueueError,
     record::{original_key, renditions_prefix, timestamp},
     site::Site,
@@ -28,6 +33,11 @@ const RECEIVING: i64 = 15 * 60 * 1_000;
 const UNSENT: i64 = 10 * 1_000;
 /// Photos that are worked on at once where there is no queue to send them to.
 const AT_ONCE: usize = 2;
+/// There a photo is given up after so many tries, as a queue would.
+const MOST_TRIES: u32 = 5;
+
+/// How often this worker has tried in vain to work on photos that nobody else is sent.
+type Tries = Mutex<HashMap<String, u32>>;
 
 /// Something could not be repaired; it will be by a later sweep.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +48,17 @@ pub(crate) enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+/// A photo's task could not be sent, or the work not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DispatchError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Job(#[from] JobError),
 }
 
 impl SweepError {
@@ -52,6 +73,7 @@ impl SweepError {
 
 /// Sweeps until it is told to stop.
 pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
+    let tries = Tries::default();
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -61,7 +83,7 @@ pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
         }
         let swept = tokio::select! {
             () = shutdown.cancelled() => return,
-            swept = sweep(&site) => swept,
+            swept = sweep(&site, &tries) => swept,
         };
         if let Err(error) = swept {
             site.metrics.error(error.part());
@@ -70,7 +92,7 @@ pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
     }
 }
 
-async fn sweep(site: &Site) -> Result<(), SweepError> {
+async fn sweep(site: &Site, tries: &Tries) -> Result<(), SweepError> {
     let cut_off = now() - RECEIVING;
     for id in site.catalog.stuck("receiving", cut_off).await? {
         if site.store.exists(&original_key(&id)).await? {
@@ -88,7 +110,7 @@ async fn sweep(site: &Site) -> Result<(), SweepError> {
     let sending = unsent.into_iter().map(|photo| {
         let trace = Trace::of(&photo.id);
         let span = trace.span(&photo.id);
-        send(site, photo, trace).instrument(span)
+        send(site, tries, photo, trace).instrument(span)
     });
     stream::iter(sending).for_each_concurrent(AT_ONCE, |sent| sent).await;
     Ok(())
@@ -101,7 +123,7 @@ fn patience(site: &Site) -> i64 {
 }
 
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
-async fn send(site: &Site, photo: Unsent, trace: Trace) {
+async fn send(site: &Site, tries: &Tries, photo: Unsent, trace: Trace) {
     let claimed = site.catalog.claim(&photo.id, now() - patience(site)).await;
     match claimed {
         Ok(true) => {}
@@ -110,23 +132,47 @@ async fn send(site: &Site, photo: Unsent, trace: Trace) {
     }
     tracing::info!(image = photo.id, "sending a task again");
     if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at, &trace).await {
-        tracing::warn!(image = photo.id, error, "a task could not be sent and will be tried again");
+        tracing::warn!(image = photo.id, %error, "a task could not be sent and will be tried again");
+        if let DispatchError::Job(error) = error
+            && !error.is_outage()
+            && let Err(error) = give_up_if_last(site, tries, &photo.id, &error.in_words()).await
+        {
+            tracing::warn!(image = photo.id, %error, "that a photo was given up could not be noted");
+        }
     }
 }
 
+/// Gives up a photo that was worked on in vain too often. A queue counts by itself.
+async fn give_up_if_last(site: &Site, tries: &Tries, id: &str, why: &str) -> Result<(), DispatchError> {
+    let tried = {
+        let mut tries = tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let tried = tries.entry(id.to_owned()).or_default();
+        *tried += 1;
+        *tried
+    };
+    if tried < MOST_TRIES {
+        return Ok(());
+    }
+    let reason = format!("it was given up after {tried} tries: {why}");
+    tracing::error!(image = id, reason, "a photo is given up");
+    site.jobs.give_up(id, &reason).await?;
+    // What was sent to where it is to go is left alone.
+    site.catalog.sent(id, site.outbox.name().await?).await?;
+    tries.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    Ok(())
+}
+
 /// Sends a photo's task, or does the work, and notes that it was sent.
-pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64, trace: &Trace) -> Result<(), String> {
+pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64, trace: &Trace) -> Result<(), DispatchError> {
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
-    site.outbox.send(&task, trace).await.map_err(|error| error.to_string())?;
+    site.outbox.send(&task, trace).await?;
     if site.outbox.is_inline() {
         let limit = site.config.job_timeout;
-        match tokio::time::timeout(limit, site.jobs.work(id)).await {
-            Ok(done) => done.map_err(|error| error.to_string())?,
-            Err(_) => return Err(format!("the work took longer than {} s", limit.as_secs())),
-        }
+        let done = tokio::time::timeout(limit, site.jobs.work(id)).await;
+        done.map_err(|_| JobError::TimedOut(limit)).flatten()?;
     }
-    let name = site.outbox.name().await.map_err(|error| error.to_string())?;
-    site.catalog.sent(id, name).await.map_err(|error| error.to_string())
+    site.catalog.sent(id, site.outbox.name().await?).await?;
+    Ok(())
 }
 
 /// Removes a photo that is out of sight already: its objects, then its record.

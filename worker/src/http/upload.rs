@@ -85,7 +85,7 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
     tracing::info!(image = image.id, bytes = image.bytes, kind = image.content_type, "a photo was accepted");
     if let Err(error) = sweep::dispatch(site, &image.id, image.uploaded_at, trace).await {
         // The photo is safe and recorded, and the sweep sends what was not sent: to refuse it now would have it sent twice.
-        tracing::warn!(image = image.id, error, "a task could not be sent and will be sent by the sweep");
+        tracing::warn!(image = image.id, %error, "a task could not be sent and will be sent by the sweep");
     }
     let image = site.catalog.get(&image.id).await?.unwrap_or(image);
     Ok(answer(site, &image))

@@ -87,6 +87,28 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_queue_a_photo_that_is_never_done_is_given_up_too() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
+    })
+    .await;
+    let all = Worker::of("all", &cloud, &database).env("DECOUPLE_JOB_TIMEOUT_SECONDS", "1");
+    let all = all.env("AWS_ENDPOINT_URL", proxy.url()).start().await;
+    let client = all.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    let record = eventually("the photo is given up", async || {
+        // Each try is made a while after the one before it.
+        database.let_an_hour_pass().await;
+        let record = client.json(&format!("/images/{accepted}")).await;
+        (record["resize"]["state"] == "failed" && record["tag"]["state"] == "failed").then_some(record)
+    })
+    .await;
+    let reason = record["resize"]["reason"].as_str().unwrap();
+    assert_eq!(reason, "it was given up after 5 tries: it took longer than 1 s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_task_ends_among_the_dead_letters_and_stops_nobody() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 2).await;

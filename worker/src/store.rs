@@ -4,6 +4,8 @@ mod body;
 mod content;
 mod digest;
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
@@ -15,6 +17,9 @@ use aws_sdk_s3::{
 use bytes::Bytes;
 
 pub(crate) use self::content::{Content, Pieces};
+
+/// A download that gives nothing for so long is not waited for: it is tried again. One that nobody takes from is none.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// The bucket said no, or nothing.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +48,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(sdk: &SdkConfig, bucket: &str) -> Self {
         // What is stored comes in at the pace of who sends it, and that is watched where it comes in.
-        let watched = StalledStreamProtectionConfig::enabled().upload_enabled(false).build();
+        let watched = StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(STALLED).build();
         let mut config = aws_sdk_s3::config::Builder::from(sdk).stalled_stream_protection(watched);
         if sdk.endpoint_url().is_some() {
             // An endpoint of one name cannot have the bucket as a part of its name.

@@ -16,6 +16,10 @@ use crate::site::Site;
 /// A verdict is asked for every few seconds by a balancer and by people; the catalog and the bucket need not be each time.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// Whoever asks waits no longer than this: a balancer takes no answer within five seconds for a worker that is broken, and what
+/// hangs (a database that fails over, say) is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The last verdict.
 #[derive(Default)]
 pub(super) struct Health(Mutex<Option<(Instant, Vec<String>)>>);
@@ -29,13 +33,21 @@ impl Health {
         {
             return reasons.clone();
         }
-        let (catalog, bucket) = tokio::join!(site.catalog.check(), site.store.check());
+        let (catalog, bucket) = tokio::join!(fault(site.catalog.check()), fault(site.store.check()));
         let mut reasons = Vec::new();
-        reasons.extend(catalog.err().map(|error| format!("catalog: {error}")));
-        reasons.extend(bucket.err().map(|error| format!("bucket: {error}")));
+        reasons.extend(catalog.map(|fault| format!("catalog: {fault}")));
+        reasons.extend(bucket.map(|fault| format!("bucket: {fault}")));
         reasons.extend(queue_of_tasks(site).filter(|_| site.config.role.consumes()));
         *last = Some((Instant::now(), reasons.clone()));
         reasons
+    }
+}
+
+/// Returns what a check found to be wrong, if anything.
+async fn fault<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> Option<String> {
+    match tokio::time::timeout(PATIENCE, check).await {
+        Ok(checked) => checked.err().map(|error| error.to_string()),
+        Err(_) => Some(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 

@@ -1,5 +1,10 @@
 //! What passes is waited for; what does not ends among the dead letters, and never in a lost photo.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use serde_json::Value;
 
 use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo};
@@ -146,6 +151,27 @@ async fn a_lost_endpoint_is_waited_for() {
         .await;
     let accepted = id(&client.accepted(photo("cat.png")).await);
     assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_keeps_nobody_waiting_who_asks_for_the_health() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let hangs = Arc::new(AtomicBool::new(false));
+    let bucket_hangs = Arc::clone(&hangs);
+    let proxy = Proxy::start(&cloud.url(), move |operation| {
+        let lists = operation.method == "GET" && !operation.path.contains("/originals/");
+        if lists && bucket_hangs.load(Ordering::Relaxed) { Deed::Swallow } else { Deed::Pass }
+    })
+    .await;
+    let all = Worker::of("all", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url()).start().await;
+    hangs.store(true, Ordering::Relaxed);
+    let told = eventually("the health check tells of it", async || {
+        let answer = all.client().get("/healthz").await;
+        if answer.status() == 503 { Some(answer.json::<Value>().await.unwrap()) } else { None }
+    })
+    .await;
+    assert_eq!(told["reasons"][0], "bucket: no answer within 2 s");
+    assert_eq!(all.client().get("/healthz?live").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

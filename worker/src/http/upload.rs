@@ -32,32 +32,32 @@ use crate::{
 const KEYS: uuid::Uuid = uuid::uuid!("5b0f6a52-6a3c-4d4e-9c1e-5d0f7f1f2a31");
 
 pub(super) async fn upload(State(app): State<App>, request: Request) -> Response {
-    let id = id(request.headers().get("idempotency-key"));
+    let (id, keyed) = id(request.headers().get("idempotency-key"));
     let trace = Trace::continued(request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()), &id);
     let span = trace.span(&id);
     // What is wrong is logged when it becomes the answer, so that is done inside of the span.
-    async move { take(&app, id, request, trace).await.into_response() }.instrument(span).await
+    async move { take(&app, id, keyed, request, trace).await.into_response() }.instrument(span).await
 }
 
-async fn take(app: &App, id: String, request: Request, trace: Trace) -> Result<Response, Problem> {
+async fn take(app: &App, id: String, keyed: bool, request: Request, trace: Trace) -> Result<Response, Problem> {
     let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).await?;
     // A client that goes away does not leave a photo half-way.
     let site = Arc::clone(&app.site);
-    let accepted = tokio::spawn(async move { accept(&site, id, incoming, &trace).await }.in_current_span());
+    let accepted = tokio::spawn(async move { accept(&site, id, keyed, incoming, &trace).await }.in_current_span());
     accepted.await.map_err(|error| Problem::Unavailable { part: "request", why: error.to_string() })?
 }
 
 /// A client that lost the answer sends the photo again, with the same `Idempotency-Key`: it then is the same photo. An empty
-/// key would be everybody's, so it is none.
-fn id(key: Option<&HeaderValue>) -> String {
-    match key.filter(|key| !key.is_empty()) {
-        Some(key) => uuid::Uuid::new_v5(&KEYS, key.as_bytes()),
-        None => uuid::Uuid::now_v7(),
-    }
-    .to_string()
+/// key would be everybody's, so it is none. Returns the photo's id, and whether it may have been used before.
+fn id(key: Option<&HeaderValue>) -> (String, bool) {
+    let (id, keyed) = match key.filter(|key| !key.is_empty()) {
+        Some(key) => (uuid::Uuid::new_v5(&KEYS, key.as_bytes()), true),
+        None => (uuid::Uuid::now_v7(), false),
+    };
+    (id.to_string(), keyed)
 }
 
-async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
+async fn accept(site: &Site, id: String, keyed: bool, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
     let Incoming { name, header, content, fault } = incoming;
     let image = Image {
         filename: name.map_or_else(|| "photo".to_owned(), |name| names::clean(&name)),
@@ -78,7 +78,12 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
         same(site, &image, content, &fault).await?;
         return overtaken(site, &image).await;
     }
-    keep(site, &image, content, &fault).await?;
+    // What is a stream cannot be compared once it was begun.
+    if keyed && content.is_stream() && site.store.exists(&original_key(&image.id)).await? {
+        same(site, &image, content, &fault).await?;
+    } else {
+        keep(site, &image, content, &fault).await?;
+    }
     if !site.catalog.stored(&image).await? {
         return overtaken(site, &image).await;
     }
@@ -95,10 +100,6 @@ async fn accept(site: &Site, id: String, incoming: Incoming, trace: &Trace) -> R
 async fn keep(site: &Site, image: &Image, content: Content, fault: &Fault) -> Result<(), Problem> {
     let key = original_key(&image.id);
     let held = if let Content::Whole(bytes) = &content { Some(Content::Whole(bytes.clone())) } else { None };
-    // Of an upload of which nobody learnt that it was stored. A stream that was begun cannot be compared afterwards.
-    if held.is_none() && site.store.exists(&key).await? {
-        return same(site, image, content, fault).await;
-    }
     match site.store.create(&key, &image.content_type, content).await {
         Ok(()) => Ok(()),
         Err(StoreError::Exists(key)) => match held {

@@ -17,6 +17,10 @@ pub(crate) enum Content {
 }
 
 impl Content {
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream { .. })
+    }
+
     pub(crate) fn length(&self) -> u64 {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,

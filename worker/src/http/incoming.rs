@@ -24,14 +24,13 @@ use super::{
     names,
     pace::{Pace, TooSlow, paced},
     problem::Problem,
+    room::{Place, Room},
 };
 use crate::{
     photo::{self, Header, PhotoError},
     store::{Content, Pieces},
 };
 
-/// Of every upload so much is held: most headers are far shorter, and many photos that are made for the web too.
-const HELD: usize = 1 << 20;
 /// What was set aside is read back in pieces of so many bytes.
 const PIECE: usize = 1 << 17;
 
@@ -42,22 +41,24 @@ pub(super) struct Incoming {
     pub(super) content: Content,
     /// Why the content broke off, where it did: to the store it is one fault like any other.
     pub(super) fault: Fault,
+    /// Memory for what is held of it.
+    pub(super) room: Option<Place>,
 }
 
 pub(super) type Fault = Arc<OnceLock<Problem>>;
 
 /// Receives a file of at most `limit` bytes that comes in no slower than `pace`.
-pub(super) async fn receive(request: Request, limit: usize, pace: Pace) -> Result<Incoming, Problem> {
+pub(super) async fn receive(request: Request, limit: usize, pace: Pace, room: &Room) -> Result<Incoming, Problem> {
     let request = request.map(|body| Body::from_stream(paced(body.into_data_stream(), pace)));
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data")) {
-        of_form(request, limit).await
+        of_form(request, limit, room).await
     } else {
-        of_body(request, limit).await
+        of_body(request, limit, room).await
     }
 }
 
-async fn of_body(request: Request, limit: usize) -> Result<Incoming, Problem> {
+async fn of_body(request: Request, limit: usize, room: &Room) -> Result<Incoming, Problem> {
     let (parts, body) = request.into_parts();
     let name = names::of(&parts.headers, parts.uri.query());
     let length = length(&parts.headers);
@@ -65,10 +66,12 @@ async fn of_body(request: Request, limit: usize) -> Result<Incoming, Problem> {
         return Err(Problem::TooLarge { limit });
     }
     let mut pieces = body.into_data_stream().map_err(move |error| ended_early(&error, limit)).boxed();
-    let start = Start::of(&mut pieces, limit).await?;
+    let start = Start::of(&mut pieces, limit, room).await?;
     match (start.look().await, length) {
         (Ok(Some(header)), Some(length)) if !start.ended => {
-            Ok(passed_on(name, header, length, stream::iter([Ok(start.bytes)]).chain(pieces)))
+            let Start { bytes, room, .. } = start;
+            let passed = passed_on(name, header, length, stream::iter([Ok(bytes)]).chain(pieces));
+            Ok(Incoming { room, ..passed })
         }
         (header, _) => start.finish(name, header, pieces, limit).await,
     }
@@ -87,12 +90,12 @@ fn passed_on(
         let _first = noted.set(problem);
         io::Error::other("the upload broke off")
     });
-    Incoming { name, header, content: Content::Stream { length, pieces: pieces.boxed() }, fault }
+    Incoming { name, header, content: Content::Stream { length, pieces: pieces.boxed() }, fault, room: None }
 }
 
 /// Takes the file of a form. The photo of a form with several is not known before all of it has come, so nothing is passed on
 /// until then.
-async fn of_form(request: Request, limit: usize) -> Result<Incoming, Problem> {
+async fn of_form(request: Request, limit: usize, room: &Room) -> Result<Incoming, Problem> {
     let bad = move |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge { limit },
         _ if has_cause::<TooSlow>(&error) => Problem::TooSlow,
@@ -110,7 +113,7 @@ async fn of_form(request: Request, limit: usize) -> Result<Incoming, Problem> {
                 "The form holds several files: send each photo in a form of its own.".to_owned(),
             ));
         }
-        let start = Start::of(&mut pieces, limit).await?;
+        let start = Start::of(&mut pieces, limit, room).await?;
         let header = start.look().await;
         found = Some(start.finish(Some(name), header, pieces, limit).await?);
     }
@@ -122,16 +125,19 @@ struct Start {
     bytes: Bytes,
     /// It is all of it.
     ended: bool,
+    room: Option<Place>,
 }
 
 impl Start {
     async fn of(
         pieces: &mut (impl Stream<Item = Result<Bytes, Problem>> + Unpin),
         limit: usize,
+        room: &Room,
     ) -> Result<Self, Problem> {
+        let (room, held) = room.take();
         let mut bytes = BytesMut::new();
         let mut ended = false;
-        while bytes.len() < HELD && !ended {
+        while bytes.len() < held && !ended {
             match pieces.next().await.transpose()? {
                 Some(piece) => bytes.extend_from_slice(&piece),
                 None => ended = true,
@@ -141,7 +147,7 @@ impl Start {
                 return Err(Problem::TooLarge { limit });
             }
         }
-        Ok(Self { bytes: bytes.freeze(), ended })
+        Ok(Self { bytes: bytes.freeze(), ended, room })
     }
 
     /// Returns what the header says, where it is all there.
@@ -167,7 +173,7 @@ impl Start {
         };
         let fault = Fault::default();
         if let (Some(header), true) = (header, self.ended) {
-            return Ok(Incoming { name, header, content: Content::Whole(self.bytes), fault });
+            return Ok(Incoming { name, header, content: Content::Whole(self.bytes), fault, room: self.room });
         }
         let (length, aside) = set_aside(self.bytes, pieces, limit).await?;
         let (header, aside) = inspected(move || {
@@ -175,7 +181,7 @@ impl Start {
             Ok((header, aside))
         })
         .await?;
-        Ok(Incoming { name, header, content: Content::Stream { length, pieces: read(aside)? }, fault })
+        Ok(Incoming { name, header, content: Content::Stream { length, pieces: read(aside)? }, fault, room: None })
     }
 }
 
@@ -260,7 +266,7 @@ fn has_cause<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 's
 mod tests {
     use std::{convert::Infallible, time::Duration};
 
-    use super::*;
+    use super::{super::room::HELD, *};
 
     const ROCKET: &[u8] = include_bytes!("../../../tests/photos/rocket.jpg");
     const LIMIT: usize = 4 << 20;
@@ -271,6 +277,10 @@ mod tests {
             request = request.header(header::CONTENT_LENGTH, length);
         }
         request.body(Body::from_stream(body.map(Ok::<_, Infallible>))).unwrap()
+    }
+
+    async fn received(request: Request, pace: Pace) -> Result<Incoming, Problem> {
+        receive(request, LIMIT, pace, &Room::default()).await
     }
 
     /// A photo with more behind it than is held.
@@ -293,7 +303,7 @@ mod tests {
     async fn what_is_large_is_passed_on_before_it_is_all_there() {
         let large = large();
         let start = stream::iter([Bytes::from(large.clone())]).chain(stream::pending());
-        let incoming = receive(request("image/jpeg", Some(large.len() + 1), start), LIMIT, Pace::UPLOAD).await.unwrap();
+        let incoming = received(request("image/jpeg", Some(large.len() + 1), start), Pace::UPLOAD).await.unwrap();
         let Content::Stream { length, mut pieces } = incoming.content else { panic!("it was held") };
         assert_eq!((length, incoming.header.width), (large.len() as u64 + 1, 640));
         assert_eq!(pieces.next().await.unwrap().unwrap(), large);
@@ -310,14 +320,25 @@ mod tests {
         for (file, length) in [(ROCKET, None), (&large, Some(large.len())), (&large, None), (&tiff, Some(tiff.len()))] {
             let pieces: Vec<Bytes> = file.chunks(70_000).map(Bytes::copy_from_slice).collect();
             let body = stream::iter(pieces.clone());
-            let incoming = receive(request("text/html", length, body), LIMIT, Pace::UPLOAD).await.unwrap();
+            let incoming = received(request("text/html", length, body), Pace::UPLOAD).await.unwrap();
             assert!(content(incoming).await == *file);
 
             let head = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n";
             let form =
                 stream::iter([head.into()]).chain(stream::iter(pieces)).chain(stream::iter(["\r\n--x--".into()]));
-            let incoming = receive(request("multipart/form-data; boundary=x", None, form), LIMIT, Pace::UPLOAD).await;
+            let incoming = received(request("multipart/form-data; boundary=x", None, form), Pace::UPLOAD).await;
             assert!(content(incoming.unwrap()).await == *file);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_many_are_held_a_small_one_is_passed_on_too_and_comes_whole() {
+        let none = Room::new(0);
+        let pieces = || stream::iter(ROCKET.chunks(50_000).map(Bytes::copy_from_slice).collect::<Vec<_>>());
+        for length in [Some(ROCKET.len()), None] {
+            let incoming = receive(request("image/jpeg", length, pieces()), LIMIT, Pace::UPLOAD, &none).await.unwrap();
+            assert!(incoming.content.is_stream() && incoming.room.is_none());
+            assert!(content(incoming).await == ROCKET);
         }
     }
 
@@ -327,11 +348,11 @@ mod tests {
         let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n";
         for (kind, start) in [("image/jpeg", &ROCKET[..100]), ("multipart/form-data; boundary=x", form.as_bytes())] {
             let body = stream::iter([Bytes::copy_from_slice(start)]).chain(stream::pending());
-            let problem = receive(request(kind, None, body), LIMIT, pace).await.err();
+            let problem = received(request(kind, None, body), pace).await.err();
             assert!(matches!(problem, Some(Problem::TooSlow)), "{problem:?}");
         }
         let body = stream::iter([Bytes::from(large())]).chain(stream::pending());
-        let incoming = receive(request("", Some(LIMIT), body), LIMIT, pace).await.unwrap();
+        let incoming = received(request("", Some(LIMIT), body), pace).await.unwrap();
         let Content::Stream { pieces, .. } = incoming.content else { panic!("it was held") };
         assert!(pieces.try_collect::<Vec<_>>().await.is_err());
         assert!(matches!(incoming.fault.get(), Some(Problem::TooSlow)));
@@ -353,13 +374,13 @@ mod tests {
     async fn seeds_of_the_fuzzer_are_received_and_damaged_ones_are_the_senders_fault() {
         let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/photo/fuzz/seeds-upload")).unwrap();
         for seed in directory.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()) {
-            let incoming = receive(parsed(&seed).unwrap(), LIMIT, Pace::UPLOAD).await.unwrap();
+            let incoming = received(parsed(&seed).unwrap(), Pace::UPLOAD).await.unwrap();
             assert!(incoming.name.is_some());
             for at in (0..seed.len()).step_by(3) {
                 let mut damaged = seed.clone();
                 damaged[at] = damaged[at].wrapping_add(41);
                 let Some(request) = parsed(&damaged) else { continue };
-                if let Err(problem) = receive(request, LIMIT, Pace::UPLOAD).await {
+                if let Err(problem) = received(request, Pace::UPLOAD).await {
                     assert!(!matches!(problem, Problem::Unavailable { .. }), "{at}: {problem:?}");
                 }
             }

@@ -11,6 +11,7 @@ mod names;
 mod pace;
 mod places;
 mod problem;
+mod room;
 mod upload;
 
 use std::{sync::Arc, time::Instant};
@@ -43,6 +44,7 @@ struct App {
     /// Cancelled when nothing new is to be taken.
     shutdown: CancellationToken,
     health: Arc<health::Health>,
+    room: room::Room,
 }
 
 fn router(app: App) -> Router {
@@ -116,7 +118,12 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
     finished: CancellationToken,
 ) {
-    let router = router(App { site: Arc::clone(&site), shutdown: shutdown.clone(), health: Arc::default() });
+    let router = router(App {
+        site: Arc::clone(&site),
+        shutdown: shutdown.clone(),
+        health: Arc::default(),
+        room: room::Room::default(),
+    });
     connections::serve(listener, router, &site, &shutdown, &finished).await;
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn upload(State(app): State<App>, request: Request) -> Response
 }
 
 async fn take(app: &App, id: String, keyed: bool, request: Request, trace: Trace) -> Result<Response, Problem> {
-    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD).await?;
+    let incoming = receive(request, app.site.config.max_upload_bytes, Pace::UPLOAD, &app.room).await?;
     // A client that goes away does not leave a photo half-way.
     let site = Arc::clone(&app.site);
     let accepted = tokio::spawn(async move { accept(&site, id, keyed, incoming, &trace).await }.in_current_span());
@@ -58,7 +58,7 @@ fn id(key: Option<&HeaderValue>) -> (String, bool) {
 }
 
 async fn accept(site: &Site, id: String, keyed: bool, incoming: Incoming, trace: &Trace) -> Result<Response, Problem> {
-    let Incoming { name, header, content, fault } = incoming;
+    let Incoming { name, header, content, fault, room } = incoming;
     let image = Image {
         filename: name.map_or_else(|| "photo".to_owned(), |name| names::clean(&name)),
         content_type: header.kind.content_type.to_owned(),
@@ -84,6 +84,7 @@ async fn accept(site: &Site, id: String, keyed: bool, incoming: Incoming, trace:
     } else {
         keep(site, &image, content, &fault).await?;
     }
+    drop(room);
     if !site.catalog.stored(&image).await? {
         return overtaken(site, &image).await;
     }

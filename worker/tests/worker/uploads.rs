@@ -168,3 +168,33 @@ async fn large_uploads_are_not_held_in_memory() {
     assert!(more < megabytes(80), "{more} KiB for {AT_ONCE} uploads of {} bytes at once", large.len());
     assert_eq!(uploads[0]["width"], 4400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_uploads_that_have_begun_take_no_more_memory_than_some() {
+    const AT_ONCE: usize = 300;
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    client.accepted(photo("cat.png")).await;
+    let before = Process::of(&web).peak();
+    // Just less than what is held of each, and no end.
+    let begun = Bytes::from(crafted::noise(1000)).slice(..900_000);
+    let mut uploads = Vec::new();
+    for _ in 0..AT_ONCE {
+        let (mut sender, body) = mpsc::channel::<Result<Bytes, std::io::Error>>(0);
+        let post = client.http.post(client.at("/images")).header("content-length", "2000000");
+        uploads.push((tokio::spawn(post.body(Body::wrap_stream(body)).send()), {
+            sender.send(Ok(begun.clone())).await.unwrap();
+            sender
+        }));
+    }
+    eventually("all of them are under way", async || {
+        let metrics = client.get("/metrics").await.text().await.unwrap();
+        metrics.contains(&format!("what=\"request\"}} {}", AT_ONCE + 1)).then_some(())
+    })
+    .await;
+    let more = Process::of(&web).peak() - before;
+    assert!(more < megabytes(200), "{more} KiB for {AT_ONCE} uploads that have begun");
+    assert_eq!(client.upload(photo("cat.png")).await.status(), 202);
+}

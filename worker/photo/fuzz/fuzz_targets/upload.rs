@@ -37,9 +37,11 @@ mod names;
 mod pace;
 #[path = "../../../src/http/problem.rs"]
 mod problem;
+#[path = "../../../src/http/room.rs"]
+mod room;
 
 async fn upload(request: Request) {
-    let incoming = match incoming::receive(request, LIMIT, pace::Pace::UPLOAD).await {
+    let incoming = match incoming::receive(request, LIMIT, pace::Pace::UPLOAD, &room::Room::default()).await {
         Ok(incoming) => incoming,
         Err(problem) => {
             let status = problem.into_response().status();

@@ -2,7 +2,7 @@
 //!
 //! One port serves all: the target header, the scope of the signature and the form of the body tell the services apart.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header, request::Parts};
@@ -14,7 +14,7 @@ use crate::{
     Config, Hosts, admin, auth,
     clock::SharedClock,
     hosts::is_from_another_site,
-    s3::S3Front,
+    s3::{S3Front, bucket_in_host},
     sns::Sns,
     sqs::Sqs,
     store::Store,
@@ -60,9 +60,13 @@ impl Services {
         self.hosts = Arc::new(hosts);
     }
 
+    pub(crate) fn serves_at(&self, address: SocketAddr) {
+        self.inner.sns.serves_at(address);
+    }
+
     /// Work that goes on without requests, until the store stops.
     pub(crate) async fn background(&self) {
-        tokio::join!(self.inner.sqs.background(), self.inner.sns.background());
+        tokio::join!(self.inner.sqs.background(), self.inner.sns.background(), self.inner.sns.announcements());
     }
 
     /// Answers one request. Never fails: an error is an answer too.
@@ -70,8 +74,9 @@ impl Services {
         if !self.hosts.answer_to(host_of(request.headers())) {
             return plain(StatusCode::FORBIDDEN, "this endpoint does not answer to the name in the Host header\n");
         }
-        if request.uri().path().starts_with(admin::PREFIX) {
-            return admin::answer(request.method(), request.uri().path(), &self.inner.sqs).await;
+        // A bucket that the host names may have any key.
+        if request.uri().path().starts_with(admin::PREFIX) && bucket_in_host(host_of(request.headers())).is_none() {
+            return admin::answer(request.method(), request.uri().path(), &self.inner.sqs, &self.inner.sns).await;
         }
         let (parts, body) = request.into_parts();
         match destination(&parts) {

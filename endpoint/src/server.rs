@@ -43,6 +43,9 @@ pub(crate) async fn serve(
     most_connections: usize,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
+    if let Ok(address) = listener.local_addr() {
+        services.serves_at(address);
+    }
     let graceful = GracefulShutdown::new();
     let open = Connections::new(most_connections);
     // Owned here, so that dropping this future drops every connection with it.

@@ -15,6 +15,7 @@ mod s3_requests;
 mod s3_settings;
 mod s3_uploads;
 mod s3_versions;
+mod signatures;
 mod sns_fifo;
 mod sns_http;
 mod sqs_fifo;

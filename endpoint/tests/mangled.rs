@@ -9,7 +9,7 @@ use aws_sigv4::{
     http_request::{PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use reqwest::Client;
 
 use crate::support::{ACCESS_KEY, REGION, Running, SECRET_KEY, fresh};

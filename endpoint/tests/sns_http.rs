@@ -15,7 +15,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{DEADLINE, Running, fresh};
+use crate::{
+    signatures,
+    support::{DEADLINE, Running, fresh},
+};
 
 /// A server that notes what it is sent and answers as it is told, 200 when nothing was said.
 struct Server {
@@ -88,6 +91,7 @@ async fn a_server_confirms_by_the_link_and_gets_what_is_published() {
     assert_eq!(headers["x-amz-sns-message-type"], "SubscriptionConfirmation");
     assert_eq!(headers["x-amz-sns-topic-arn"], topic.as_str());
     let confirmation: Value = serde_json::from_str(&body).unwrap();
+    signatures::check(&confirmation).await;
     // Nothing is delivered before.
     sns.publish().topic_arn(&topic).message("early").send().await.unwrap();
     let listed = sns.list_subscriptions_by_topic().topic_arn(&topic).send().await.unwrap();
@@ -97,6 +101,7 @@ async fn a_server_confirms_by_the_link_and_gets_what_is_published() {
     let id = sns.publish().topic_arn(&topic).subject("s").message("hello").send().await.unwrap().message_id.unwrap();
     let (headers, body) = server.next().await;
     let envelope: Value = serde_json::from_str(&body).unwrap();
+    signatures::check(&envelope).await;
     assert_eq!(
         (headers["x-amz-sns-message-id"].to_str().unwrap(), envelope["MessageId"].as_str()),
         (id.as_str(), Some(id.as_str()))
@@ -119,6 +124,7 @@ async fn a_server_confirms_by_the_link_and_gets_what_is_published() {
     assert_eq!(headers["x-amz-sns-subscription-arn"], arn);
     let asked: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(asked["Type"], "UnsubscribeConfirmation");
+    signatures::check(&asked).await;
     assert!(asked["Message"].as_str().unwrap().contains(&format!("deactivate subscription {arn}.\n")), "{asked}");
     let restored = reqwest::get(asked["SubscribeURL"].as_str().unwrap()).await.unwrap();
     assert_eq!(restored.status().as_u16(), 200);

@@ -1,4 +1,5 @@
-//! Events of objects, sent to queues and topics in the transaction of what caused them: a crash leaves both or neither.
+//! Events of objects, sent to queues in the transaction of what caused them, and noted there for topics: a crash leaves both or
+//! neither.
 
 use std::{
     collections::BTreeMap,
@@ -251,7 +252,7 @@ impl Target<'_> {
     /// Sends a message. What went to a queue or a topic that is gone by now is lost, as on AWS.
     pub(super) fn send(&self, unit: &mut Unit<'_>, names: &Names, message: String, now: Millis) -> Result<(), Failure> {
         if self.is_topic {
-            return Ok(sns::notify(unit, names, self.arn, SUBJECT, message, now)?);
+            return Ok(sns::announce(unit, self.arn, SUBJECT, &message)?);
         }
         let queue = names.queue_in_arn(self.arn).map(|name| sqs::find_queue(unit.connection(), name)).transpose()?;
         let Some(queue) = queue.flatten() else {

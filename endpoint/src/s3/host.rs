@@ -29,7 +29,7 @@ pub(super) fn bucket_alone(request: &Request<Body>) -> Option<String> {
 }
 
 /// The bucket that a Host header names, where it names one.
-pub(super) fn bucket(host: &str) -> Option<&str> {
+pub(crate) fn bucket(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let sub = name.strip_suffix(".localhost")?;
     match sub.strip_suffix("s3") {

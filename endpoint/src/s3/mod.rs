@@ -53,6 +53,8 @@ mod versions;
 mod website;
 mod write;
 
+pub(crate) use host::bucket as bucket_in_host;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};

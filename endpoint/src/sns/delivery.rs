@@ -31,6 +31,7 @@ use super::{
     error::SnsError,
     policy,
     retry::RetryPolicy,
+    signing::Signatures,
     subscription::{self, SELECT, Subscription},
     topics::delivery_policy,
 };
@@ -66,9 +67,9 @@ impl Message {
         Message { id, kind: NOTIFICATION.into(), body, raw }
     }
 
-    pub(super) fn confirmation(confirmation: &Confirmation<'_>) -> Self {
+    pub(super) fn confirmation(confirmation: &Confirmation<'_>, signatures: &Signatures) -> Result<Self, SnsError> {
         let (id, kind) = (confirmation.message_id.to_owned(), confirmation.kind().to_owned());
-        Message { id, kind, body: confirmation.to_json(), raw: false }
+        Ok(Message { id, kind, body: confirmation.to_json(signatures)?, raw: false })
     }
 }
 

@@ -7,20 +7,26 @@ use crate::{
     sqs::MessageAttributes,
 };
 
-use super::delivery::UNSUBSCRIBED;
+use super::{
+    delivery::UNSUBSCRIBED,
+    error::SnsError,
+    signing::{Signatures, ToSign, Version},
+};
+
+const NOTIFICATION: &str = "Notification";
 
 /// What an envelope is made of.
 pub(super) struct Notification<'a> {
     pub(super) message_id: &'a str,
     pub(super) topic_arn: &'a str,
-    pub(super) subscription_arn: &'a str,
+    pub(super) subscription_arn: String,
     pub(super) authority: &'a str,
     pub(super) subject: Option<&'a str>,
     pub(super) message: &'a str,
     pub(super) attributes: &'a MessageAttributes,
     /// Where the topic keeps an order.
     pub(super) sequence_number: Option<&'a str>,
-    pub(super) signature_version: &'a str,
+    pub(super) signature_version: Version,
     pub(super) at: Millis,
 }
 
@@ -32,14 +38,26 @@ pub(super) struct Confirmation<'a> {
     pub(super) ended: Option<&'a str>,
     pub(super) authority: &'a str,
     pub(super) token: &'a str,
-    pub(super) signature_version: &'a str,
+    pub(super) signature_version: Version,
     pub(super) at: Millis,
 }
 
 impl Notification<'_> {
-    pub(super) fn to_json(&self) -> String {
+    /// What is to be signed. The service signs nothing of a topic that keeps an order.
+    pub(super) fn to_sign(&self) -> Option<ToSign> {
+        if self.sequence_number.is_some() {
+            return None;
+        }
+        let at = iso8601(self.at);
+        let mut fields = vec![("Message", self.message), ("MessageId", self.message_id)];
+        fields.extend(self.subject.map(|subject| ("Subject", subject)));
+        fields.extend([("Timestamp", at.as_str()), ("TopicArn", self.topic_arn), ("Type", NOTIFICATION)]);
+        Some(ToSign::new(self.signature_version, &fields))
+    }
+
+    pub(super) fn to_json(&self, signatures: &Signatures) -> Result<String, SnsError> {
         let mut envelope = Map::new();
-        envelope.insert("Type".into(), json!("Notification"));
+        envelope.insert("Type".into(), json!(NOTIFICATION));
         envelope.insert("MessageId".into(), json!(self.message_id));
         if let Some(number) = self.sequence_number {
             envelope.insert("SequenceNumber".into(), json!(number));
@@ -50,9 +68,8 @@ impl Notification<'_> {
         }
         envelope.insert("Message".into(), json!(self.message));
         envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
-        // The service does not sign what a topic with an order sends.
-        if self.sequence_number.is_none() {
-            unsigned(&mut envelope, self.authority, self.signature_version);
+        if let Some(text) = self.to_sign() {
+            signatures.add_to(&mut envelope, text, self.authority)?;
         }
         let unsubscribe =
             format!("http://{}/?Action=Unsubscribe&SubscriptionArn={}", self.authority, self.subscription_arn);
@@ -64,7 +81,7 @@ impl Notification<'_> {
             });
             envelope.insert("MessageAttributes".into(), Value::Object(attributes.collect()));
         }
-        Value::Object(envelope).to_string()
+        Ok(Value::Object(envelope).to_string())
     }
 }
 
@@ -73,7 +90,7 @@ impl Confirmation<'_> {
         if self.ended.is_some() { UNSUBSCRIBED } else { "SubscriptionConfirmation" }
     }
 
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self, signatures: &Signatures) -> Result<String, SnsError> {
         let (chosen, visit) = match self.ended {
             None => (format!("subscribe to the topic {}", self.topic_arn), "confirm the subscription"),
             Some(ended) => {
@@ -86,6 +103,17 @@ impl Confirmation<'_> {
             "http://{}/?Action=ConfirmSubscription&TopicArn={}&Token={}",
             self.authority, self.topic_arn, self.token
         );
+        let at = iso8601(self.at);
+        let signed = [
+            ("Message", message.as_str()),
+            ("MessageId", self.message_id),
+            ("SubscribeURL", &url),
+            ("Timestamp", &at),
+            ("Token", self.token),
+            ("TopicArn", self.topic_arn),
+            ("Type", self.kind()),
+        ];
+        let signed = ToSign::new(self.signature_version, &signed);
         let mut envelope = Map::new();
         envelope.insert("Type".into(), json!(self.kind()));
         envelope.insert("MessageId".into(), json!(self.message_id));
@@ -93,15 +121,8 @@ impl Confirmation<'_> {
         envelope.insert("TopicArn".into(), json!(self.topic_arn));
         envelope.insert("Message".into(), json!(message));
         envelope.insert("SubscribeURL".into(), json!(url));
-        envelope.insert("Timestamp".into(), json!(iso8601(self.at)));
-        unsigned(&mut envelope, self.authority, self.signature_version);
-        Value::Object(envelope).to_string()
+        envelope.insert("Timestamp".into(), json!(at));
+        signatures.add_to(&mut envelope, signed, self.authority)?;
+        Ok(Value::Object(envelope).to_string())
     }
-}
-
-/// The fields of a signature, which say that it is none: there is no certificate of Amazon's on this machine to make a true one.
-fn unsigned(envelope: &mut Map<String, Value>, authority: &str, version: &str) {
-    envelope.insert("SignatureVersion".into(), json!(version));
-    envelope.insert("Signature".into(), json!("bm90LXNpZ25lZA=="));
-    envelope.insert("SigningCertURL".into(), json!(format!("http://{authority}/_endpoint/not-signed.pem")));
 }

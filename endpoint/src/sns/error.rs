@@ -4,6 +4,8 @@ use http::StatusCode;
 
 use crate::{sqs::SqsError, store::StoreError, tags::Wrong, wire::Fault};
 
+use super::{signing::ToSign, signing_key::KeyError};
+
 /// An error of SNS.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnsError {
@@ -40,6 +42,11 @@ pub(crate) enum SnsError {
     BatchRequestTooLong,
     #[error("Could not complete request: tag quota of per resource exceeded")]
     TagLimitExceeded,
+    /// The unit of work lacks signatures; it is run again with them, so that nobody is told.
+    #[error("{} signatures are missing", .0.len())]
+    Unsigned(Vec<ToSign>),
+    #[error("no message can be signed: {0}")]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error(transparent)]
@@ -101,6 +108,7 @@ impl From<SnsError> for Fault {
             SnsError::InvalidBatchEntryId(_) => ("InvalidBatchEntryId", StatusCode::BAD_REQUEST),
             SnsError::BatchRequestTooLong => ("BatchRequestTooLong", StatusCode::BAD_REQUEST),
             SnsError::TagLimitExceeded => ("TagLimitExceeded", StatusCode::BAD_REQUEST),
+            SnsError::Unsigned(_) | SnsError::Key(_) => return Fault::internal(&message),
             SnsError::Fault(fault) => return fault,
             SnsError::Store(error) => return Fault::internal(&error.to_string()),
         };

@@ -3,10 +3,12 @@
 //! A publish puts its message into every subscribed queue, and on its way to every server, in ONE unit of work, so that after a
 //! crash either all of them have it or none. Nothing leaves this machine, whoever is subscribed.
 
+mod announcements;
 mod delivery;
 mod endpoints;
 mod envelope;
 mod error;
+mod fan_out;
 mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
@@ -15,13 +17,19 @@ mod permissions;
 mod policy;
 mod publish;
 mod retry;
+mod signing;
+mod signing_key;
 mod subscribe;
 mod subscription;
 mod subscriptions;
 mod topic_attributes;
 mod topics;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use serde::Serialize;
 
@@ -33,10 +41,12 @@ use crate::{
     wire::{self, Call, Fault, Outcome, Output},
 };
 
-pub(crate) use publish::{has_topic, notify};
+pub(crate) use announcements::{announce, has_topic};
+pub(crate) use signing_key::CERTIFICATES;
 
 use error::SnsError;
-use publish::Caller;
+use fan_out::Caller;
+use signing::Signer;
 
 /// Names and values as clients see them.
 type AttributeMap = BTreeMap<String, String>;
@@ -46,12 +56,30 @@ pub(crate) struct Sns {
     store: Arc<Store>,
     clock: SharedClock,
     names: Names,
+    signer: Signer,
+    /// Where the endpoint serves, once it does.
+    address: OnceLock<SocketAddr>,
 }
 
 impl Sns {
     pub(crate) fn new(config: &Config, store: Arc<Store>, clock: SharedClock) -> Self {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
-        Sns { store, clock, names }
+        Sns { store, clock, names, signer: Signer::default(), address: OnceLock::new() }
+    }
+
+    /// Tells where the endpoint serves, for links in what no request asked for.
+    pub(crate) fn serves_at(&self, address: SocketAddr) {
+        // An endpoint serves once.
+        let _already = self.address.set(address);
+    }
+
+    /// The host and port of links, where no request names them.
+    fn authority(&self) -> String {
+        match self.address.get() {
+            Some(address) if !address.ip().is_unspecified() => address.to_string(),
+            Some(address) => format!("localhost:{}", address.port()),
+            None => "localhost".to_owned(),
+        }
     }
 
     /// Runs one operation.

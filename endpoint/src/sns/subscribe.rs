@@ -20,6 +20,7 @@ use super::{
     endpoints::{self, is_reached},
     envelope::Confirmation,
     error::SnsError,
+    signing::Signatures,
     subscription::{self, SELECT, Subscription, existing},
     topics::{Topic, existing_topic},
 };
@@ -61,9 +62,9 @@ const PENDING: &str = "pending confirmation";
 
 impl Sns {
     pub(super) async fn subscribe(&self, input: Subscribe, authority: &str) -> Result<SubscriptionArn, SnsError> {
-        let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
+        let (names, link, now) = (self.names.clone(), Link::new(authority), self.clock.now());
         let wants_arn = input.return_subscription_arn.as_deref() == Some("true");
-        let subscribe = move |unit: &mut Unit<'_>| {
+        let subscribe = move |unit: &mut Unit<'_>, signatures: &Signatures| {
             let topic = existing_topic(unit.connection(), &names, &input.topic_arn)?;
             endpoints::check(&names, &topic, &input.protocol, &input.endpoint)?;
             let attributes = checked(&topic, &input)?;
@@ -81,24 +82,24 @@ impl Sns {
                     let reason = "Subscription already exists with different attributes";
                     return Err(SnsError::invalid("Attributes", reason));
                 }
-                None => insert(unit, &names, &topic, &input, &attributes)?,
+                None => insert(unit, &names, &topic, &input, &attributes, &link.token)?,
             };
             let reached = is_reached(&input.protocol, &input.endpoint);
             if let Some(token) = found.token.as_deref().filter(|_| found.pending && reached) {
                 let confirmation = Confirmation {
-                    message_id: &Uuid::new_v4().to_string(),
+                    message_id: &link.message_id,
                     topic_arn: &names.topic_arn(&topic.name),
                     ended: None,
-                    authority: &authority,
+                    authority: &link.authority,
                     token,
                     signature_version: topic.signature_version(),
                     at: now,
                 };
-                delivery::add(unit, found.id, &Message::confirmation(&confirmation), now)?;
+                delivery::add(unit, found.id, &Message::confirmation(&confirmation, signatures)?, now)?;
             }
             Ok(if found.pending && !wants_arn { PENDING.to_owned() } else { found.arn(&names) })
         };
-        Ok(SubscriptionArn { subscription_arn: self.store.write(subscribe).await? })
+        Ok(SubscriptionArn { subscription_arn: self.write_signed(subscribe).await? })
     }
 
     /// Confirms a subscription by its token; doing so again changes nothing.
@@ -133,49 +134,68 @@ impl Sns {
         authority: &str,
         signed: bool,
     ) -> Result<(), SnsError> {
-        let (names, authority, now) = (self.names.clone(), authority.to_owned(), self.clock.now());
-        let remove = move |unit: &mut Unit<'_>| match existing(unit.connection(), &names, &input.subscription_arn) {
-            Ok(found) if found.guarded && !signed => Err(SnsError::NotAuthorized),
-            // A link may have been followed by anybody who got the message, so that the server is asked.
-            Ok(found) if !signed && !found.pending && is_reached(&found.protocol, &found.endpoint) => {
-                end(unit, &names, &found, &authority, now)
+        let (names, link, now) = (self.names.clone(), Link::new(authority), self.clock.now());
+        let remove = move |unit: &mut Unit<'_>, signatures: &Signatures| {
+            match existing(unit.connection(), &names, &input.subscription_arn) {
+                Ok(found) if found.guarded && !signed => Err(SnsError::NotAuthorized),
+                // A link may have been followed by anybody who got the message, so that the server is asked.
+                Ok(found) if !signed && !found.pending && is_reached(&found.protocol, &found.endpoint) => {
+                    end(unit, &names, &found, &link, signatures, now)
+                }
+                Ok(found) => {
+                    unit.connection().prepare_cached("DELETE FROM subscription WHERE id = ?1")?.execute([found.id])?;
+                    Ok(())
+                }
+                Err(SnsError::NoSubscription) => Ok(()),
+                Err(error) => Err(error),
             }
-            Ok(found) => {
-                unit.connection().prepare_cached("DELETE FROM subscription WHERE id = ?1")?.execute([found.id])?;
-                Ok(())
-            }
-            Err(SnsError::NoSubscription) => Ok(()),
-            Err(error) => Err(error),
         };
-        self.store.write(remove).await
+        self.write_signed(remove).await
     }
 }
 
 /// Ends the subscription of a server and sends it what takes that back.
-fn end(unit: &mut Unit<'_>, names: &Names, found: &Subscription, authority: &str, now: Millis) -> Result<(), SnsError> {
-    let sql = "DELETE FROM subscription WHERE ended_ms < ?1";
-    unit.connection().prepare_cached(sql)?.execute([now - REGRET])?;
-    let token = new_token();
-    let sql = "UPDATE subscription SET token = ?2, pending = 1, ended_ms = ?3 WHERE id = ?1";
-    unit.connection().prepare_cached(sql)?.execute(params![found.id, token, now])?;
-    unit.connection().prepare_cached("DELETE FROM delivery WHERE subscription_id = ?1")?.execute([found.id])?;
+fn end(
+    unit: &mut Unit<'_>,
+    names: &Names,
+    found: &Subscription,
+    link: &Link,
+    signatures: &Signatures,
+    now: Millis,
+) -> Result<(), SnsError> {
     let topic_arn = names.topic_arn(&found.topic);
     let topic = existing_topic(unit.connection(), names, &topic_arn)?;
     let confirmation = Confirmation {
-        message_id: &Uuid::new_v4().to_string(),
+        message_id: &link.message_id,
         topic_arn: &topic_arn,
         ended: Some(&found.arn(names)),
-        authority,
-        token: &token,
+        authority: &link.authority,
+        token: &link.token,
         signature_version: topic.signature_version(),
         at: now,
     };
-    delivery::add(unit, found.id, &Message::confirmation(&confirmation), now)
+    let message = Message::confirmation(&confirmation, signatures)?;
+    let sql = "DELETE FROM subscription WHERE ended_ms < ?1";
+    unit.connection().prepare_cached(sql)?.execute([now - REGRET])?;
+    let sql = "UPDATE subscription SET token = ?2, pending = 1, ended_ms = ?3 WHERE id = ?1";
+    unit.connection().prepare_cached(sql)?.execute(params![found.id, link.token, now])?;
+    unit.connection().prepare_cached("DELETE FROM delivery WHERE subscription_id = ?1")?.execute([found.id])?;
+    delivery::add(unit, found.id, &message, now)
 }
 
-/// As long as the service's own.
-fn new_token() -> String {
-    hex::encode(rand::random::<[[u8; 24]; 6]>().concat())
+/// What a request for confirmation is made of that is new. It is signed, and so must be the same whenever a unit of work runs.
+struct Link {
+    authority: String,
+    token: String,
+    message_id: String,
+}
+
+impl Link {
+    fn new(authority: &str) -> Link {
+        // As long as a token of the service.
+        let token = hex::encode(rand::random::<[[u8; 24]; 6]>().concat());
+        Link { authority: authority.to_owned(), token, message_id: Uuid::new_v4().to_string() }
+    }
 }
 
 fn insert(
@@ -184,10 +204,11 @@ fn insert(
     topic: &Topic,
     input: &Subscribe,
     attributes: &AttributeMap,
+    new_token: &str,
 ) -> Result<Subscription, SnsError> {
     let uuid = Uuid::new_v4().to_string();
     let pending = endpoints::must_confirm(&input.protocol);
-    let token = pending.then(new_token);
+    let token = pending.then_some(new_token);
     let sql =
         "DELETE FROM subscription WHERE topic_id = ?1 AND protocol = ?2 AND endpoint = ?3 AND ended_ms IS NOT NULL";
     unit.connection().prepare_cached(sql)?.execute(params![topic.id, input.protocol, input.endpoint])?;

@@ -91,6 +91,9 @@ pub(super) fn check_attribute(name: &str, value: &str, fifo: bool) -> Result<(),
     }
     let is_feedback = FEEDBACK.iter().any(|suffix| name.ends_with(suffix));
     match SETTABLE.iter().find(|(settable, _)| *settable == name) {
+        Some((SIGNATURE_VERSION, _)) if value != "1" && value != "2" => {
+            Err(format!("{name}: Invalid value [{value}]. Must be 1 or 2."))
+        }
         Some((_, true)) if !value.is_empty() && serde_json::from_str::<Map<String, Value>>(value).is_err() => {
             Err(format!("{name}: failed to parse JSON."))
         }

@@ -16,6 +16,7 @@ use super::{
     AttributeMap, Sns,
     error::SnsError,
     paging,
+    signing::Version,
     topic_attributes::{
         CONTENT_BASED, DELIVERY_POLICY, FIFO_TOPIC, POLICY, SIGNATURE_VERSION, THROUGHPUT_SCOPE, check_attribute,
         default_policy, described,
@@ -118,9 +119,8 @@ impl Topic {
         self.attributes.get(THROUGHPUT_SCOPE).is_some_and(|scope| scope == "MessageGroup")
     }
 
-    /// Which signature the fields of its messages are for.
-    pub(super) fn signature_version(&self) -> &str {
-        self.attributes.get(SIGNATURE_VERSION).map_or("1", String::as_str)
+    pub(super) fn signature_version(&self) -> Version {
+        Version::of(self.attributes.get(SIGNATURE_VERSION).map(String::as_str))
     }
 
     /// The policy, with what the service has where none was set.

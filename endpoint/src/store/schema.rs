@@ -1,6 +1,12 @@
 //! The tables, and how an older store becomes a current one.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::{OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
@@ -123,6 +129,7 @@ const MIGRATIONS: &[&str] = &[
     S3_VERSIONS,
     ORDER_AND_DELIVERIES,
     ENDED_SUBSCRIPTIONS,
+    SIGNATURES,
 ];
 
 /// Objects get versions and settings, small ones get their bytes beside their row, so that the group's one flush covers them.
@@ -227,6 +234,21 @@ const ENDED_SUBSCRIPTIONS: &str = "
     DROP INDEX message_taken;
     ";
 
+/// 5: the key that messages are signed with, and what the endpoint itself has to say to topics and has not published yet.
+const SIGNATURES: &str = "
+    CREATE TABLE signing_key (
+        id          INTEGER PRIMARY KEY CHECK (id = 1),
+        private_key BLOB NOT NULL,
+        certificate TEXT NOT NULL
+    );
+    CREATE TABLE announcement (
+        id        INTEGER PRIMARY KEY AUTOINCREMENT,
+        topic_arn TEXT NOT NULL,
+        subject   TEXT NOT NULL,
+        message   TEXT NOT NULL
+    );
+    ";
+
 /// Folding the log into the database holds up whoever writes, for several flushes, so it is done once in so many pages: 16 MiB
 /// of them, which the next start after a crash reads in a few milliseconds.
 const PAGES_OF_LOG: i64 = 4000;
@@ -235,6 +257,7 @@ const CACHED_STATEMENTS: usize = 128;
 
 /// Opens the database for writing, with the settings that make a commit durable.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path).map_err(StoreError::io(format!("creating {}", path.display())))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -242,6 +265,12 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     configure(&connection)?;
     Ok(connection)
+}
+
+/// Creates the database as a file that nobody else reads: it has a private key. SQLite makes its log the same.
+fn make_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 /// Opens the database for reading only.

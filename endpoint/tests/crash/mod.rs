@@ -14,7 +14,7 @@ use std::{
 };
 
 use decouple_endpoint::Endpoint;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,

@@ -13,6 +13,7 @@
 
 mod admin;
 mod auth;
+mod body;
 mod clock;
 pub mod connections;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -135,6 +136,13 @@ impl Endpoint {
     #[must_use]
     pub fn with_most_connections(mut self, most: usize) -> Endpoint {
         self.most_connections = most;
+        self
+    }
+
+    /// Gives up on a request when no more of its body comes for so long.
+    #[must_use]
+    pub fn with_body_timeout(mut self, limit: Duration) -> Endpoint {
+        self.services.wait_for_bodies(limit);
         self
     }
 

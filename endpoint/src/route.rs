@@ -2,16 +2,17 @@
 //!
 //! One port serves all: the target header, the scope of the signature and the form of the body tell the services apart.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use s3s::Body;
 
 use crate::{
     Config, Hosts, admin, auth,
+    body::TimedBody,
     clock::SharedClock,
     hosts::is_from_another_site,
     s3::{S3Front, bucket_in_host},
@@ -24,6 +25,9 @@ use crate::{
 /// A message may have 1 MiB, and encoding it in a form or in JSON makes up to six bytes of one.
 const MAX_CALL: usize = 8 * 1024 * 1024;
 
+/// How long a piece of a body may take, as with the service. Clients of slow networks do not come here.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
 const SQS_TARGET: &str = "AmazonSQS.";
 /// What links in messages do: confirm a subscription, or end one.
 const LINKED: [&str; 2] = ["ConfirmSubscription", "Unsubscribe"];
@@ -34,6 +38,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Services {
     inner: Arc<Inner>,
     hosts: Arc<Hosts>,
+    body_timeout: Duration,
 }
 
 struct Inner {
@@ -53,7 +58,11 @@ impl Services {
             s3: S3Front::new(config, store, Arc::clone(&clock)),
             clock,
         };
-        Services { inner: Arc::new(inner), hosts: Arc::new(Hosts::loopback()) }
+        Services { inner: Arc::new(inner), hosts: Arc::new(Hosts::loopback()), body_timeout: BODY_TIMEOUT }
+    }
+
+    pub(crate) fn wait_for_bodies(&mut self, body_timeout: Duration) {
+        self.body_timeout = body_timeout;
     }
 
     pub(crate) fn answer_to(&mut self, hosts: Hosts) {
@@ -79,6 +88,7 @@ impl Services {
             return admin::answer(request.method(), request.uri().path(), &self.inner.sqs, &self.inner.sns).await;
         }
         let (parts, body) = request.into_parts();
+        let body = TimedBody::new(body, self.body_timeout);
         match destination(&parts) {
             // Of queues and topics, pages of other sites may only follow the links in messages. Buckets say whom they let in.
             Destination::Sqs(_) | Destination::Sns if is_from_another_site(&parts.headers) && !is_link(&parts) => {
@@ -93,10 +103,13 @@ impl Services {
         }
     }
 
-    async fn call(&self, service: Service, protocol: Protocol, parts: &Parts, body: Incoming) -> Response<Body> {
+    async fn call(&self, service: Service, protocol: Protocol, parts: &Parts, body: TimedBody) -> Response<Body> {
         let body = match Limited::new(body, MAX_CALL).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(_) => return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL))),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return wire::respond(protocol, "", Err(Fault::too_large(MAX_CALL)));
+            }
+            Err(error) => return closing(wire::respond(protocol, "", Err(Fault::incomplete(error.as_ref())))),
         };
         if protocol != Protocol::Json && body.is_empty() && parts.uri.query().is_none() {
             return wire::unknown_operation();
@@ -189,6 +202,12 @@ fn target(headers: &http::HeaderMap) -> Option<&str> {
 
 fn host_of(headers: &http::HeaderMap) -> &str {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// Ends the connection with an answer: what is left of the request's body will not be read.
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }
 
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -1,5 +1,6 @@
 //! The endpoint over the wire, as SDKs and plain HTTP see it.
 
+mod bodies;
 mod crash;
 mod mangled;
 mod objects;

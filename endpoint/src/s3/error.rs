@@ -60,6 +60,10 @@ pub(super) enum Failure {
     ContentSha256Mismatch,
     #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
     IncompleteBody,
+    #[error(
+        "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
+    )]
+    RequestTimeout,
     #[error("The content could not be read: {0}")]
     Body(String),
     #[error(
@@ -187,6 +191,7 @@ impl Failure {
             Failure::InvalidPart { .. } => ("InvalidPart", BAD),
             Failure::InvalidPartOrder(_) => ("InvalidPartOrder", BAD),
             Failure::EntityTooSmall { .. } | Failure::ContentTooSmall { .. } => ("EntityTooSmall", BAD),
+            Failure::RequestTimeout => ("RequestTimeout", BAD),
             Failure::EntityTooLarge(_) => ("EntityTooLarge", BAD),
             Failure::MetadataTooLarge { .. } => ("MetadataTooLarge", BAD),
             Failure::InvalidArgument { .. } => ("InvalidArgument", BAD),

@@ -58,7 +58,7 @@ pub(crate) use host::bucket as bucket_in_host;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::Body as _;
 use s3s::{
     Body,
     service::{S3Service, S3ServiceBuilder},
@@ -70,7 +70,13 @@ use front::Asked;
 use tagging::AskedTags;
 
 use crate::{
-    Config, Credentials, clock::SharedClock, hosts::is_from_another_site, names::Names, route::plain, store::Store,
+    Config, Credentials,
+    body::TimedBody,
+    clock::SharedClock,
+    hosts::is_from_another_site,
+    names::Names,
+    route::{closing, plain},
+    store::Store,
 };
 
 /// The protocol in front of the buckets.
@@ -93,8 +99,10 @@ impl S3Front {
         S3Front { service: builder.build(), buckets, credentials: credentials.clone() }
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let request = request.map(Body::from);
+    pub(crate) async fn answer(&self, request: Request<TimedBody>) -> Response<Body> {
+        let late = request.body().lateness();
+        let has_body = !request.body().is_end_stream();
+        let request = request.map(|body| if has_body { Body::http_body_unsync(body) } else { Body::empty() });
         let asked = Asked::new(&request);
         let (response, allowed) = match self.allowed(&request).await {
             Ok(Some(preflight)) if request.method() == Method::OPTIONS => {
@@ -104,7 +112,11 @@ impl S3Front {
                 let reason = "pages of other sites may change what the bucket's CORS configuration allows";
                 (front::refusal(Failure::AccessDenied(reason.into())), None)
             }
-            Ok(allowed) => (self.serve(request).await, allowed),
+            Ok(allowed) => {
+                let served = self.serve(request).await;
+                let too_late = || closing(front::refusal(Failure::RequestTimeout));
+                (if late.happened() { too_late() } else { served }, allowed)
+            }
             Err(failure) => (front::refusal(failure), None),
         };
         let mut response = asked.finish(response).await;

@@ -1,5 +1,7 @@
 //! An error as SDKs expect it, whatever the protocol.
 
+use std::error::Error;
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -70,6 +72,12 @@ impl Fault {
         let shape = "com.amazon.coral.service#RequestEntityTooLargeException";
         let message = format!("the request is larger than {limit} bytes");
         Fault::new(shape, "RequestEntityTooLarge", StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// Of a call whose body did not come whole.
+    pub(crate) fn incomplete(reason: &(dyn Error + Send + Sync + 'static)) -> Self {
+        let (shape, code) = ("com.amazon.coral.service#RequestTimeoutException", "RequestTimeout");
+        Fault::new(shape, code, StatusCode::REQUEST_TIMEOUT, format!("the request is not complete: {reason}"))
     }
 
     pub(crate) fn is_senders(&self) -> bool {

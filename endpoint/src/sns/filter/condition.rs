@@ -71,7 +71,8 @@ impl Condition {
     /// Whether the condition holds for what a key has; a list has several values, of which one is enough.
     pub(super) fn holds(&self, value: Option<&Value>) -> bool {
         match (self, value) {
-            (Condition::Exists(wanted), value) => value.is_some() == *wanted,
+            (Condition::Exists(true), value) => value.is_some_and(|value| any_plain(value, has_content)),
+            (Condition::Exists(false), value) => !value.is_some_and(|value| any_plain(value, |_| true)),
             (_, None) => false,
             (_, Some(Value::Array(items))) => items.iter().any(|item| self.holds(Some(item))),
             (_, Some(value)) => self.holds_for(value),
@@ -97,10 +98,24 @@ impl Condition {
             Condition::Cidr(network, bits) => text
                 .and_then(|text| text.parse().ok())
                 .is_some_and(|address: IpAddr| first_of_network(address, *bits) == Some(*network)),
-            Condition::Exists(wanted) => *wanted,
+            Condition::Exists(wanted) => has_content(value) == *wanted,
             Condition::AnythingBut(excluded) => !excluded.iter().any(|excluded| excluded.holds_for(value)),
         }
     }
+}
+
+/// Whether a value, or one in a list, is plain and as is asked for. An object is on the way to others, and nothing by itself.
+fn any_plain(value: &Value, wanted: fn(&Value) -> bool) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| any_plain(item, wanted)),
+        Value::Object(_) => false,
+        plain => wanted(plain),
+    }
+}
+
+/// What is there and empty does not exist, and is not missing either.
+fn has_content(plain: &Value) -> bool {
+    !plain.is_null() && plain != ""
 }
 
 /// What `anything-but` excludes: a value or several, or what one condition with one text or several holds for.

@@ -82,6 +82,8 @@ impl Filter {
 
     pub(super) fn matches(&self, attributes: &MessageAttributes, body: &str) -> bool {
         match self.scope {
+            // Without attributes nothing matches, and be it a condition that one is missing.
+            Scope::Attributes if attributes.is_empty() => self.policy.0.is_empty(),
             Scope::Attributes => self.policy.matches(&attribute_values(attributes)),
             Scope::Body => serde_json::from_str(body)
                 .is_ok_and(|body: Map<String, Value>| self.policy.matches(&dotted::nested(&body))),
@@ -89,15 +91,15 @@ impl Filter {
     }
 }
 
-/// Attributes as JSON, to be matched like a body: binary ones have no value that a condition could be about.
+/// Attributes as JSON, to be matched like a body. The service leaves binary ones out.
 fn attribute_values(attributes: &MessageAttributes) -> Map<String, Value> {
-    let values = attributes.iter().map(|(name, attribute)| {
+    let values = attributes.iter().filter(|(_, attribute)| attribute.basic_type() != "Binary");
+    let values = values.map(|(name, attribute)| {
         let text = attribute.string_value.as_deref().unwrap_or_default();
         let value = match (attribute.basic_type(), attribute.data_type.as_str()) {
             ("Number", _) => serde_json::from_str(text.trim()).unwrap_or(Value::Null),
             (_, "String.Array") => serde_json::from_str(text).unwrap_or(Value::Null),
-            ("String", _) => Value::String(text.to_owned()),
-            _ => Value::Null,
+            _ => Value::String(text.to_owned()),
         };
         (name.clone(), value)
     });
@@ -249,6 +251,28 @@ mod tests {
         assert!(filter.matches(&MessageAttributes::new(), r#"{"image": {}}"#));
         assert!(filter.matches(&MessageAttributes::new(), "{}"));
         assert!(!filter.matches(&MessageAttributes::new(), r#"{"image": {"error": {"code": 1}}}"#));
+    }
+
+    #[test]
+    fn what_exists_has_a_plain_value() {
+        let matches = |wanted: bool, value: Value| {
+            let policy = json!({"a": [{"exists": wanted}]}).to_string();
+            let body = json!({"a": value}).to_string();
+            Filter::parse(&policy, Scope::Body).unwrap().matches(&MessageAttributes::new(), &body)
+        };
+        for there in [json!("x"), json!(0), json!(false), json!([1]), json!([[null, "x"], {}])] {
+            assert!(matches(true, there.clone()) && !matches(false, there.clone()), "{there}");
+        }
+        for nothing in [json!({}), json!({"b": 1}), json!([]), json!([{"b": 1}])] {
+            assert!(!matches(true, nothing.clone()) && matches(false, nothing.clone()), "{nothing}");
+        }
+        for empty in [json!(null), json!(""), json!([""])] {
+            assert!(!matches(true, empty.clone()) && !matches(false, empty.clone()), "{empty}");
+        }
+        let absent = Filter::parse(r#"{"a": [{"exists": false}]}"#, Scope::Attributes).unwrap();
+        assert!(absent.matches(&attributes(), "") && !absent.matches(&MessageAttributes::new(), ""));
+        let blob = AttributeValue { data_type: "Binary".into(), string_value: None, binary_value: Some("AA==".into()) };
+        assert!(absent.matches(&MessageAttributes::from([("a".to_owned(), blob)]), ""));
     }
 
     #[test]

@@ -13,21 +13,24 @@ use super::Fault;
 /// Deeper than any parameter of SQS or SNS.
 const MAX_DEPTH: usize = 10;
 
-/// The flattened lists and maps of SQS: name in the form, name in JSON, and whether it is a map.
+/// The flattened lists and maps of SQS: name in the form, name in JSON, and whether it is a map. Some clients number the plural.
 const FLATTENED: &[(&str, &str, bool)] = &[
     ("AWSAccountId", "AWSAccountIds", false),
     ("ActionName", "Actions", false),
     ("Attribute", "Attributes", true),
     ("AttributeName", "AttributeNames", false),
+    ("Attributes", "Attributes", true),
     ("ChangeMessageVisibilityBatchRequestEntry", "Entries", false),
     ("DeleteMessageBatchRequestEntry", "Entries", false),
     ("MessageAttribute", "MessageAttributes", true),
     ("MessageAttributeName", "MessageAttributeNames", false),
+    ("MessageAttributes", "MessageAttributes", true),
     ("MessageSystemAttribute", "MessageSystemAttributes", true),
     ("MessageSystemAttributeName", "MessageSystemAttributeNames", false),
     ("SendMessageBatchRequestEntry", "Entries", false),
     ("Tag", "Tags", true),
     ("TagKey", "TagKeys", false),
+    ("Tags", "Tags", true),
 ];
 
 /// Lists, by the names that they have in a form when they are empty: SDKs then send an empty text.
@@ -155,7 +158,10 @@ mod tests {
             json!({"Attributes": {"DelaySeconds": "5"}})
         );
         assert_eq!(parsed("AttributeName.1=All"), json!({"AttributeNames": ["All"]}));
-        assert_eq!(parsed("Tag.1.Key=k&Tag.1.Value=v"), json!({"Tags": {"k": "v"}}));
+        for name in ["Tag", "Tags"] {
+            assert_eq!(parsed(&format!("{name}.1.Key=k&{name}.1.Value=v")), json!({"Tags": {"k": "v"}}));
+        }
+        assert_eq!(parsed("TagKeys.1=k"), json!({"TagKeys": ["k"]}));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     primitives::ByteStream,
     types::{
-        Event, EventBridgeConfiguration, FilterRule, FilterRuleName, NotificationConfiguration,
-        NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter, TopicConfiguration,
+        Event, EventBridgeConfiguration, FilterRule, FilterRuleName, LambdaFunctionConfiguration,
+        NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter,
+        TopicConfiguration,
     },
 };
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -188,7 +189,46 @@ async fn a_configuration_is_answered_and_replaced() {
     let refused = put().notification_configuration(nowhere.clone()).send().await.unwrap_err();
     assert_eq!(refused.code(), Some("InvalidArgument"));
     assert_eq!(refused.message(), Some("Unable to validate the following destination configurations"));
-    put().notification_configuration(nowhere).skip_destination_validation(true).send().await.unwrap();
+    put().notification_configuration(nowhere.clone()).skip_destination_validation(true).send().await.unwrap();
     setup.put("k").await;
+
+    // All that cannot be reached are named, and functions are never there.
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let function = LambdaFunctionConfiguration::builder().lambda_function_arn(arn).id("f");
+    let function = function.events(Event::S3ObjectRemoved).build().unwrap();
+    let both = NotificationConfiguration::builder().set_queue_configurations(nowhere.queue_configurations);
+    let both = both.lambda_function_configurations(function).build();
+    let refused = put().notification_configuration(both.clone()).send().await.unwrap_err();
+    let body = refused.raw_response().and_then(|raw| raw.body().bytes()).map(String::from_utf8_lossy).unwrap();
+    for part in [
+        "<ArgumentName1>arn:aws:sqs:us-east-1:000000000000:nowhere</ArgumentName1>".to_owned(),
+        "<ArgumentValue1>The destination queue does not exist</ArgumentValue1>".to_owned(),
+        format!("<ArgumentName2>{arn}, null</ArgumentName2>"),
+        format!("<ArgumentValue2>Not authorized to invoke function [{arn}]</ArgumentValue2>"),
+    ] {
+        assert!(body.contains(&part), "{body}");
+    }
+    put().notification_configuration(both).skip_destination_validation(true).send().await.unwrap();
+    assert_eq!(get().await.unwrap().lambda_function_configurations()[0].lambda_function_arn(), arn);
+    endpoint.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_has_the_trace_of_what_caused_it() {
+    let (_directory, endpoint) = fresh().await;
+    let setup = set_up(&endpoint).await;
+    let wanted = queue(&setup.queue_arn, &[Event::S3ObjectCreated], &[]);
+    setup.configure(NotificationConfiguration::builder().queue_configurations(wanted).build()).await;
+    setup.received().await;
+    let trace = "Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=7fa8c0f79203be72;Sampled=1";
+    let put = setup.s3.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"content")).customize();
+    let traced = put.mutate_request(move |request| {
+        request.headers_mut().insert("x-amzn-trace-id", trace);
+    });
+    traced.send().await.unwrap();
+    let receive = setup.sqs.receive_message().queue_url(&setup.queue_url);
+    let receive = receive.message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
+    let messages = receive.send().await.unwrap().messages.unwrap();
+    assert_eq!(messages[0].attributes().unwrap()[&MessageSystemAttributeName::AwsTraceHeader], trace);
     endpoint.stop().await;
 }

@@ -20,7 +20,7 @@ use super::{
     Buckets,
     access::blocks,
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     grants::{self, Asked, Grant, asked_grants},
     kept, policy,
     rows::{Bucket, existing_bucket},
@@ -71,6 +71,7 @@ impl Buckets {
         &self,
         request: S3Request<PutObjectAclInput>,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
+        let trace_header = trace_header(&request.headers);
         let mut input = request.input;
         let asked = Asked { list: input.access_control_policy.take(), ..asked_grants!(input, grant_write) };
         let (bucket, key, version) = (input.bucket.clone(), input.key.clone(), input.version_id.clone());
@@ -86,7 +87,8 @@ impl Buckets {
             stored.object.facts.acl = Some(list);
             save(unit.connection(), &stored)?;
             let version = bucket.shown(&stored.version);
-            Event::of_object(Change::AclPut, &input.key, &stored.object, version).send(unit, &names, &bucket)
+            let event = Event::of_object(Change::AclPut, &input.key, &stored.object, version).traced(trace_header);
+            event.send(unit, &names, &bucket)
         };
         self.store.write(set).await?;
         Ok(S3Response::new(PutObjectAclOutput::default()))

@@ -18,7 +18,7 @@ use super::{
     encoding::encoded,
     encryption::set_encryption,
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     expiry,
     facts::{Facts, etag},
     lock,
@@ -57,6 +57,7 @@ impl Buckets {
         };
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let location = format!("http://{host}/{}/{}", request.input.bucket, encoded(&request.input.key));
+        let trace_header = trace_header(&request.headers);
         let input = request.input;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let conditions = WriteConditions { if_match: input.if_match, if_none_match: input.if_none_match };
@@ -84,7 +85,8 @@ impl Buckets {
             }
             unit.connection().prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([&upload.id])?;
             let version = finish(unit, &bucket, &key, &object)?;
-            Event::of_object(Change::Complete, &key, &object, version.clone()).send(unit, &names, &bucket)?;
+            let event = Event::of_object(Change::Complete, &key, &object, version.clone()).traced(trace_header);
+            event.send(unit, &names, &bucket)?;
             let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
             Ok::<_, Failure>(Completed { object, version, expiry })
         };

@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use http::HeaderMap;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -19,7 +20,7 @@ use super::{
     content::{self, Expected, SMALL},
     encryption::{self, customer_key, set_customer_key, set_encryption, source_key},
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     expiry,
     facts::{etag, header_tags, timestamp},
     grants::asked_grants,
@@ -111,8 +112,8 @@ impl Buckets {
             copy_source_version_id: duplicate.source.clone().filter(|version| version != NULL_VERSION),
             ..CopyObjectOutput::default()
         };
-        let conditions = WriteConditions::of_headers(&request.headers);
-        let Saved { version, facts, expiry } = self.save_copy(input.bucket, input.key, duplicate, conditions).await?;
+        let saved = self.save_copy(input.bucket, input.key, duplicate, &request.headers).await?;
+        let Saved { version, facts, expiry } = saved;
         set_encryption!(output, facts);
         set_customer_key!(output, facts);
         output.version_id = version;
@@ -142,8 +143,9 @@ impl Buckets {
         bucket: String,
         key: String,
         copy: Duplicate,
-        conditions: WriteConditions,
+        headers: &HeaderMap,
     ) -> Result<Saved, Failure> {
+        let (conditions, trace_header) = (WriteConditions::of_headers(headers), trace_header(headers));
         let names = self.names.clone();
         let save = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
@@ -156,7 +158,8 @@ impl Buckets {
             }
             let version = put_object(unit, &bucket, &key, &object, &small)?;
             let shown = bucket.shown(&version);
-            Event::of_object(Change::Copy, &key, &object, shown.clone()).send(unit, &names, &bucket)?;
+            let event = Event::of_object(Change::Copy, &key, &object, shown.clone()).traced(trace_header);
+            event.send(unit, &names, &bucket)?;
             let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
             Ok(Saved { version: shown, facts: object.facts, expiry })
         };

@@ -16,7 +16,7 @@ use super::{
     Buckets,
     conditions::WriteConditions,
     error::Failure,
-    events::Event,
+    events::{Event, trace_header},
     lock,
     rows::{Bucket, existing_bucket},
     versions::{Deletion, conditions_hold, delete, lock_of},
@@ -40,10 +40,11 @@ impl Buckets {
             }
         }
         let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
+        let trace_header = trace_header(&request.headers);
         let delete = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &input.bucket)?;
             let bypass = lock::check_bypass(unit.connection(), &bucket, input.bypass_governance_retention)?;
-            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass };
+            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass, trace_header };
             removal.remove(unit, &input.key, input.version_id.as_deref(), input.if_match)
         };
         let output = match self.store.write(delete).await? {
@@ -66,6 +67,7 @@ impl Buckets {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let trace_header = trace_header(&request.headers);
         let DeleteObjectsInput { bucket, delete, bypass_governance_retention, .. } = request.input;
         if delete.objects.is_empty() || delete.objects.len() > MAX_DELETED {
             return Err(Failure::MalformedXml.into());
@@ -75,7 +77,7 @@ impl Buckets {
         let delete = move |unit: &mut Unit<'_>| {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             let bypass = lock::check_bypass(unit.connection(), &bucket, bypass_governance_retention)?;
-            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass };
+            let removal = Removal { bucket: &bucket, names: &names, now: clock.now(), bypass, trace_header };
             let (mut deleted, mut errors) = (Vec::new(), Vec::new());
             for object in delete.objects {
                 let condition = object.e_tag.clone().map(ETagCondition::ETag);
@@ -106,6 +108,8 @@ struct Removal<'a> {
     now: Millis,
     /// Whether the retention of governance is passed by.
     bypass: bool,
+    /// What traces the request through services.
+    trace_header: Option<String>,
 }
 
 impl Removal<'_> {
@@ -123,7 +127,7 @@ impl Removal<'_> {
         }
         let deletion = delete(unit, self.bucket, key, version, self.now)?;
         if let Some(event) = Event::of_deletion(key, &deletion, self.now) {
-            event.send(unit, self.names, self.bucket)?;
+            event.traced(self.trace_header.clone()).send(unit, self.names, self.bucket)?;
         }
         Ok(deletion)
     }

@@ -80,6 +80,9 @@ pub(super) enum Failure {
     MetadataTooLarge { size: usize, most: usize },
     #[error("{message}")]
     InvalidArgument { message: String, name: String, value: String },
+    /// Destinations of events, each with what is wrong with it.
+    #[error("Unable to validate the following destination configurations")]
+    UnreachableDestinations(Vec<(String, String)>),
     #[error("{0}")]
     InvalidRequest(String),
     #[error("The requested range is not satisfiable")]
@@ -188,13 +191,13 @@ impl Failure {
             Failure::InvalidMd5(_) => ("InvalidDigest", BAD),
             Failure::ContentSha256Mismatch => ("XAmzContentSHA256Mismatch", BAD),
             Failure::IncompleteBody | Failure::Body(_) => ("IncompleteBody", BAD),
+            Failure::RequestTimeout => ("RequestTimeout", BAD),
             Failure::InvalidPart { .. } => ("InvalidPart", BAD),
             Failure::InvalidPartOrder(_) => ("InvalidPartOrder", BAD),
             Failure::EntityTooSmall { .. } | Failure::ContentTooSmall { .. } => ("EntityTooSmall", BAD),
-            Failure::RequestTimeout => ("RequestTimeout", BAD),
             Failure::EntityTooLarge(_) => ("EntityTooLarge", BAD),
             Failure::MetadataTooLarge { .. } => ("MetadataTooLarge", BAD),
-            Failure::InvalidArgument { .. } => ("InvalidArgument", BAD),
+            Failure::InvalidArgument { .. } | Failure::UnreachableDestinations(_) => ("InvalidArgument", BAD),
             Failure::InvalidRequest(_) => ("InvalidRequest", BAD),
             Failure::InvalidRange { .. } => ("InvalidRange", StatusCode::RANGE_NOT_SATISFIABLE),
             Failure::InvalidPartNumber { .. } => ("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE),
@@ -292,14 +295,24 @@ impl Failure {
         }
     }
 
+    /// Elements that are numbered.
+    fn destinations(&self) -> Vec<(String, String)> {
+        let Failure::UnreachableDestinations(unreachable) = self else { return Vec::new() };
+        let numbered = (1..).zip(unreachable).flat_map(|(number, (name, value))| {
+            [(format!("ArgumentName{number}"), name.clone()), (format!("ArgumentValue{number}"), value.clone())]
+        });
+        numbered.collect()
+    }
+
     /// The headers that AWS adds, and the details for [`super::front`].
     pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let details = self.details();
-        if !details.is_empty() {
+        let (details, destinations) = (self.details(), self.destinations());
+        if !details.is_empty() || !destinations.is_empty() {
             // The crate that writes the answer knows only code and message; the front writes the rest.
-            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(details).finish();
-            if let Ok(value) = HeaderValue::try_from(encoded) {
+            let mut encoded = form_urlencoded::Serializer::new(String::new());
+            encoded.extend_pairs(details).extend_pairs(destinations);
+            if let Ok(value) = HeaderValue::try_from(encoded.finish()) {
                 headers.insert(DETAILS, value);
             }
         }

@@ -1,11 +1,9 @@
 //! Events of objects, sent to queues in the transaction of what caused them, and noted there for topics: a crash leaves both or
 //! neither.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::HeaderMap;
 use s3s::dto::{EventList, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -105,6 +103,8 @@ pub(super) struct Event<'a> {
     size: Option<u64>,
     /// Until when it can be read, and what it was archived in.
     restored: Option<(Millis, String)>,
+    /// What traces the request through services.
+    trace_header: Option<String>,
 }
 
 impl<'a> Event<'a> {
@@ -113,13 +113,22 @@ impl<'a> Event<'a> {
         let size = has_size.then_some(object.size);
         let restored = object.facts.restored_until.filter(|_| change == Change::RestoreCompleted);
         let restored = restored.map(|until| (until, object.facts.class()));
-        Event { change, key, at: object.modified, version, etag: Some(&object.etag), size, restored }
+        let (at, etag) = (object.modified, Some(object.etag.as_str()));
+        Event { change, key, at, version, etag, size, restored, trace_header: None }
     }
 
     /// The event of a deletion: none where nothing was there.
     pub(super) fn of_deletion(key: &'a str, deletion: &Deletion, at: Millis) -> Option<Event<'a>> {
-        let removed =
-            |version| Event { change: Change::Delete, key, at, version, etag: None, size: None, restored: None };
+        let removed = |version| Event {
+            change: Change::Delete,
+            key,
+            at,
+            version,
+            etag: None,
+            size: None,
+            restored: None,
+            trace_header: None,
+        };
         match deletion {
             Deletion::Plain { existed } => existed.then(|| removed(None)),
             Deletion::Version { version, existed, .. } => existed.then(|| removed(Some(version.clone()))),
@@ -131,6 +140,12 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Has the event carry what traces its request.
+    pub(super) fn traced(mut self, trace_header: Option<String>) -> Event<'a> {
+        self.trace_header = trace_header;
+        self
+    }
+
     /// Sends the event wherever the bucket's configuration says.
     pub(super) fn send(&self, unit: &mut Unit<'_>, names: &Names, bucket: &Bucket) -> Result<(), Failure> {
         let Some(configuration) = bucket.notification.as_deref() else { return Ok(()) };
@@ -138,7 +153,7 @@ impl<'a> Event<'a> {
         for target in targets(&configuration) {
             if target.wants(self) {
                 let message = self.to_json(names, bucket, target.id.unwrap_or_default()).to_string();
-                target.send(unit, names, message, self.at)?;
+                target.send(unit, names, message, self.trace_header.clone(), self.at)?;
             }
         }
         Ok(())
@@ -160,14 +175,19 @@ impl<'a> Event<'a> {
         if !is_later {
             object["sequencer"] = sequencer(self.at).into();
         }
+        // What was asked for has happened, which nobody asks for by itself.
+        let (who, address) = match self.change {
+            Change::RestoreCompleted => ("AmazonCustomer", "s3.amazonaws.com"),
+            _ => ("AWS", "127.0.0.1"),
+        };
         let mut record = json!({
             "eventVersion": if is_later { "2.3" } else { "2.1" },
             "eventSource": "aws:s3",
             "awsRegion": bucket.region(),
             "eventTime": iso8601(self.at),
             "eventName": self.change.name(),
-            "userIdentity": { "principalId": format!("AWS:{}", names.account) },
-            "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+            "userIdentity": { "principalId": format!("{who}:{}", names.account) },
+            "requestParameters": { "sourceIPAddress": address },
             "responseElements": { "x-amz-request-id": request_id(), "x-amz-id-2": host_id() },
             "s3": {
                 "s3SchemaVersion": "1.0",
@@ -190,32 +210,48 @@ impl<'a> Event<'a> {
     }
 }
 
-/// A queue or a topic that wants events.
+/// What can want events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    Queue,
+    Topic,
+    /// There are none on this machine.
+    Function,
+}
+
+/// What wants events.
 pub(super) struct Target<'c> {
     pub(super) arn: &'c str,
     pub(super) id: Option<&'c str>,
     pub(super) events: &'c EventList,
     pub(super) filter: Option<&'c NotificationConfigurationFilter>,
-    pub(super) is_topic: bool,
+    pub(super) service: Service,
 }
 
-/// The queues and topics of a configuration.
+/// All that want events by a configuration.
 pub(super) fn targets(configuration: &NotificationConfiguration) -> Vec<Target<'_>> {
     let queues = configuration.queue_configurations.iter().flatten().map(|queue| Target {
         arn: &queue.queue_arn,
         id: queue.id.as_deref(),
         events: &queue.events,
         filter: queue.filter.as_ref(),
-        is_topic: false,
+        service: Service::Queue,
     });
     let topics = configuration.topic_configurations.iter().flatten().map(|topic| Target {
         arn: &topic.topic_arn,
         id: topic.id.as_deref(),
         events: &topic.events,
         filter: topic.filter.as_ref(),
-        is_topic: true,
+        service: Service::Topic,
     });
-    queues.chain(topics).collect()
+    let functions = configuration.lambda_function_configurations.iter().flatten().map(|function| Target {
+        arn: &function.lambda_function_arn,
+        id: function.id.as_deref(),
+        events: &function.events,
+        filter: function.filter.as_ref(),
+        service: Service::Function,
+    });
+    queues.chain(topics).chain(functions).collect()
 }
 
 impl Target<'_> {
@@ -250,18 +286,26 @@ impl Target<'_> {
     }
 
     /// Sends a message. What went to a queue or a topic that is gone by now is lost, as on AWS.
-    pub(super) fn send(&self, unit: &mut Unit<'_>, names: &Names, message: String, now: Millis) -> Result<(), Failure> {
-        if self.is_topic {
-            return Ok(sns::announce(unit, self.arn, SUBJECT, &message)?);
+    pub(super) fn send(
+        &self,
+        unit: &mut Unit<'_>,
+        names: &Names,
+        message: String,
+        trace_header: Option<String>,
+        now: Millis,
+    ) -> Result<(), Failure> {
+        match self.service {
+            Service::Queue => {}
+            Service::Topic => return Ok(sns::announce(unit, self.arn, SUBJECT, &message)?),
+            Service::Function => return Ok(()),
         }
         let queue = names.queue_in_arn(self.arn).map(|name| sqs::find_queue(unit.connection(), name)).transpose()?;
         let Some(queue) = queue.flatten() else {
             tracing::warn!(queue = self.arn, "a queue that was to have events is gone: the event is dropped");
             return Ok(());
         };
-        let (attributes, trace_header, sender) = (BTreeMap::new(), None, names.account.clone());
-        let (delay, group, dedup_id) = (None, None, None);
-        let message = NewMessage { body: message, attributes, trace_header, sender, delay, group, dedup_id };
+        let sender = names.account.clone();
+        let message = NewMessage { body: message, trace_header, sender, ..NewMessage::default() };
         sqs::enqueue(unit, &queue, &message, now)?;
         Ok(())
     }
@@ -278,6 +322,11 @@ pub(super) fn test_event(bucket: &str, now: Millis) -> String {
         "HostId": host_id(),
     });
     event.to_string()
+}
+
+/// What traces a request through services, where it says so.
+pub(super) fn trace_header(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok()).map(str::to_owned)
 }
 
 /// An id of a request, as AWS makes them.

@@ -21,7 +21,7 @@ use super::{
     conditions::WriteConditions,
     content::{self, Expected, SMALL},
     error::Failure,
-    events::Change,
+    events::{Change, trace_header},
     facts::{Facts, OBJECT_TAGS, Tags, body_tags, timestamp},
     form_policy::FormPolicy,
     front::element,
@@ -75,6 +75,7 @@ impl Buckets {
     ) -> Result<Response<Body>, Failure> {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (host, content_type) = (text(header::HOST).to_owned(), text(header::CONTENT_TYPE).to_owned());
+        let trace_header = trace_header(request.headers());
         let form = Form::read(request.into_body(), &content_type).await?;
         form.check_signature(credentials)?;
         let range = form.check_policy(&bucket, &timestamp(self.clock.now()))?;
@@ -100,6 +101,7 @@ impl Buckets {
             bucket,
             key,
             change: Change::Post,
+            trace_header,
         };
         let body = Some(StreamingBlob::wrap(form.file));
         let blobs = self.store.blobs();

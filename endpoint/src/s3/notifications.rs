@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -17,7 +17,7 @@ use crate::{names::Names, sns, sqs, store::Unit};
 use super::{
     Buckets,
     error::Failure,
-    events::{EVENTS, Target, targets, test_event},
+    events::{EVENTS, Service, Target, targets, test_event},
     rows::existing_bucket,
     settings::{from_xml, to_xml},
 };
@@ -32,7 +32,7 @@ impl Buckets {
         let kept = kept.unwrap_or_default();
         Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
             event_bridge_configuration: kept.event_bridge_configuration,
-            lambda_function_configurations: None,
+            lambda_function_configurations: kept.lambda_function_configurations,
             queue_configurations: kept.queue_configurations,
             topic_configurations: kept.topic_configurations,
         }))
@@ -52,9 +52,9 @@ impl Buckets {
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             let targets = targets(&notification_configuration);
             if validates {
+                check_reachable(unit, &names, &targets)?;
                 for target in &targets {
-                    reachable(unit, &names, target)?;
-                    target.send(unit, &names, test_event(&bucket.name, clock.now()), clock.now())?;
+                    target.send(unit, &names, test_event(&bucket.name, clock.now()), None, clock.now())?;
                 }
             }
             let is_empty = targets.is_empty() && notification_configuration.event_bridge_configuration.is_none();
@@ -72,7 +72,9 @@ impl Buckets {
 fn complete(configuration: &mut NotificationConfiguration) {
     let queues = configuration.queue_configurations.iter_mut().flatten().map(|it| (&mut it.id, &mut it.filter));
     let topics = configuration.topic_configurations.iter_mut().flatten().map(|it| (&mut it.id, &mut it.filter));
-    for (id, filter) in queues.chain(topics) {
+    let functions =
+        configuration.lambda_function_configurations.iter_mut().flatten().map(|it| (&mut it.id, &mut it.filter));
+    for (id, filter) in queues.chain(topics).chain(functions) {
         id.get_or_insert_with(|| Uuid::new_v4().to_string());
         let rules = filter.as_mut().and_then(|filter| filter.key.as_mut()).and_then(|key| key.filter_rules.as_mut());
         for rule in rules.into_iter().flatten() {
@@ -88,9 +90,6 @@ fn complete(configuration: &mut NotificationConfiguration) {
 
 /// Checks what can be checked of a configuration alone.
 fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
-    if configuration.lambda_function_configurations.as_ref().is_some_and(|functions| !functions.is_empty()) {
-        return Err(Failure::NotImplemented("sending events to Lambda functions"));
-    }
     let targets = targets(configuration);
     let mut ids = HashSet::new();
     for (index, target) in targets.iter().enumerate() {
@@ -108,7 +107,11 @@ fn check(configuration: &NotificationConfiguration) -> Result<(), Failure> {
 }
 
 fn check_target(target: &Target<'_>) -> Result<(), Failure> {
-    let (service, field) = if target.is_topic { ("sns", "Topic") } else { ("sqs", "Queue") };
+    let (service, field) = match target.service {
+        Service::Queue => ("sqs", "Queue"),
+        Service::Topic => ("sns", "Topic"),
+        Service::Function => ("lambda", "CloudFunction"),
+    };
     let mut parts = target.arn.splitn(6, ':');
     if parts.next() != Some("arn") || parts.nth(1) != Some(service) || parts.nth(2).is_none_or(str::is_empty) {
         return Err(Failure::argument(field, target.arn, "The ARN could not be parsed"));
@@ -151,20 +154,31 @@ fn overlap(one: &Target<'_>, other: &Target<'_>) -> bool {
     events && prefixes && (a.ends_with(&b) || b.ends_with(&a))
 }
 
-/// Checks that a destination is there.
-fn reachable(unit: &Unit<'_>, names: &Names, target: &Target<'_>) -> Result<(), Failure> {
-    let connection = unit.connection();
-    let (found, missing) = if target.is_topic {
-        (sns::has_topic(connection, names, target.arn)?, "The destination topic does not exist")
-    } else {
-        let queue = names.queue_in_arn(target.arn).map(|name| sqs::find_queue(connection, name)).transpose()?;
-        (queue.flatten().is_some(), "The destination queue does not exist")
-    };
-    if found {
-        return Ok(());
+/// Checks that all destinations are there, and names those that are not.
+fn check_reachable(unit: &Unit<'_>, names: &Names, targets: &[Target<'_>]) -> Result<(), Failure> {
+    let mut unreachable = Vec::new();
+    for target in targets {
+        unreachable.extend(why_unreachable(unit.connection(), names, target)?);
     }
-    let reason = "Unable to validate the following destination configurations";
-    Err(Failure::argument(target.arn, missing, reason))
+    if unreachable.is_empty() { Ok(()) } else { Err(Failure::UnreachableDestinations(unreachable)) }
+}
+
+/// What is wrong with a destination, and how the service calls it then.
+fn why_unreachable(
+    connection: &Connection,
+    names: &Names,
+    target: &Target<'_>,
+) -> Result<Option<(String, String)>, Failure> {
+    let arn = target.arn.to_owned();
+    Ok(match target.service {
+        Service::Queue => {
+            let queue = names.queue_in_arn(&arn).map(|name| sqs::find_queue(connection, name)).transpose()?;
+            queue.flatten().is_none().then(|| (arn, "The destination queue does not exist".to_owned()))
+        }
+        Service::Topic if sns::has_topic(connection, names, &arn)? => None,
+        Service::Topic => Some((arn, "The destination topic does not exist".to_owned())),
+        Service::Function => Some((format!("{arn}, null"), format!("Not authorized to invoke function [{arn}]"))),
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
 use super::{
     Buckets,
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     versions::{existing_object, save},
 };
 
@@ -27,6 +27,7 @@ impl Buckets {
         &self,
         request: S3Request<RestoreObjectInput>,
     ) -> S3Result<S3Response<RestoreObjectOutput>> {
+        let trace_header = trace_header(&request.headers);
         let input = request.input;
         let days = input.restore_request.and_then(|wanted| wanted.days).ok_or(Failure::MalformedXml)?;
         if days < 1 {
@@ -49,7 +50,8 @@ impl Buckets {
             if !again {
                 for change in [Change::RestorePost, Change::RestoreCompleted] {
                     let version = bucket.shown(&stored.version);
-                    Event::of_object(change, &key, &stored.object, version).send(unit, &names, &bucket)?;
+                    let event = Event::of_object(change, &key, &stored.object, version).traced(trace_header.clone());
+                    event.send(unit, &names, &bucket)?;
                 }
             }
             Ok::<_, Failure>(again)

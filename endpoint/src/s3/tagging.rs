@@ -16,7 +16,7 @@ use crate::store::Unit;
 use super::{
     Buckets,
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     facts::{BUCKET_TAGS, OBJECT_TAGS, Tags, body_tags, tag_set},
     host::bucket_alone,
     rows::Bucket,
@@ -68,6 +68,8 @@ struct Tagged {
     key: String,
     version: Option<String>,
     change: Change,
+    /// What traces the request through services.
+    trace_header: Option<String>,
 }
 
 impl Buckets {
@@ -93,10 +95,11 @@ impl Buckets {
         &self,
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let trace_header = trace_header(&request.headers);
         let input = request.input;
         let tags = body_tags(input.tagging.tag_set, OBJECT_TAGS)?;
         let (bucket, key, version) = (input.bucket, input.key, input.version_id);
-        let tagged = Tagged { bucket, key, version, change: Change::TaggingPut };
+        let tagged = Tagged { bucket, key, version, change: Change::TaggingPut, trace_header };
         let version_id = self.save_tags_of(tagged, tags, "PUT").await?;
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
@@ -105,9 +108,10 @@ impl Buckets {
         &self,
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let trace_header = trace_header(&request.headers);
         let input = request.input;
         let (bucket, key, version) = (input.bucket, input.key, input.version_id);
-        let tagged = Tagged { bucket, key, version, change: Change::TaggingDelete };
+        let tagged = Tagged { bucket, key, version, change: Change::TaggingDelete, trace_header };
         let version_id = self.save_tags_of(tagged, Tags::new(), "DELETE").await?;
         Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
     }
@@ -115,12 +119,13 @@ impl Buckets {
     async fn save_tags_of(&self, tagged: Tagged, tags: Tags, method: &'static str) -> Result<Option<String>, Failure> {
         let names = self.names.clone();
         let save = move |unit: &mut Unit<'_>| {
-            let Tagged { bucket, key, version, change } = tagged;
+            let Tagged { bucket, key, version, change, trace_header } = tagged;
             let (bucket, mut stored) = tagged_object(unit.connection(), &bucket, &key, version.as_deref(), method)?;
             stored.object.tags = tags;
             save(unit.connection(), &stored)?;
             let shown = bucket.shown(&stored.version);
-            Event::of_object(change, &key, &stored.object, shown.clone()).send(unit, &names, &bucket)?;
+            let event = Event::of_object(change, &key, &stored.object, shown.clone()).traced(trace_header);
+            event.send(unit, &names, &bucket)?;
             Ok(shown)
         };
         self.store.write(save).await

@@ -14,7 +14,7 @@ use super::{
     content::{self, Expected, MAX_CONTENT, Received, SMALL},
     encryption::{self, customer_key, set_customer_key, set_encryption},
     error::Failure,
-    events::{Change, Event},
+    events::{Change, Event, trace_header},
     expiry,
     facts::{Facts, Tags, etag, header_tags},
     grants::asked_grants,
@@ -55,6 +55,8 @@ pub(super) struct Incoming {
     pub(super) tags: Tags,
     pub(super) conditions: WriteConditions,
     pub(super) change: Change,
+    /// What traces the request through services.
+    pub(super) trace_header: Option<String>,
 }
 
 /// What became of an object that was put.
@@ -94,6 +96,7 @@ impl Buckets {
             bucket: input.bucket,
             key: input.key,
             change: Change::Put,
+            trace_header: trace_header(&request.headers),
         };
         // Before the content where that is much, so that a missing bucket does not cost an upload.
         if expected.length.is_none_or(|length| length.unsigned_abs() > SMALL as u64) {
@@ -119,7 +122,7 @@ impl Buckets {
         let clock = Arc::clone(&self.clock);
         let names = self.names.clone();
         let save = move |unit: &mut crate::store::Unit<'_>| {
-            let Incoming { bucket, key, mut facts, tags, conditions, change } = incoming;
+            let Incoming { bucket, key, mut facts, tags, conditions, change, trace_header } = incoming;
             let bucket = existing_bucket(unit.connection(), &bucket)?;
             conditions_hold(unit.connection(), &bucket, &key, &conditions)?;
             encryption::inherit(unit.connection(), &bucket, &names.account, &mut facts)?;
@@ -131,7 +134,8 @@ impl Buckets {
             let object = Object { size, etag, modified, facts, checksum, tags, segments, upload: None };
             let version = put_object(unit, &bucket, &key, &object, &small)?;
             let version = bucket.shown(&version);
-            Event::of_object(change, &key, &object, version.clone()).send(unit, &names, &bucket)?;
+            let event = Event::of_object(change, &key, &object, version.clone()).traced(trace_header);
+            event.send(unit, &names, &bucket)?;
             let expiry = expiry::of_object(unit.connection(), &bucket, &key, &object)?;
             Ok(Saved { version, facts: object.facts, expiry })
         };

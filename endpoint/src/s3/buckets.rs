@@ -26,13 +26,14 @@ use super::{
     facts::{BUCKET_TAGS, Tags, body_tags, tag_set, timestamp},
     grants::asked_grants,
     kept, lock,
+    regions::{FIRST_REGION, is_region, region_of},
     rows::{self, BUCKET_COLUMNS, Bucket, Versioning, existing_bucket, find_bucket},
     settings::{self, Setting, to_xml},
     tagging::AskedTags,
 };
 
-/// The region that has no name in a location, and where making one's own bucket again is no error.
-pub(super) const FIRST_REGION: &str = "us-east-1";
+/// The name of whoever owns all that is here.
+const OWNER: &str = "decouple";
 
 const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
@@ -144,9 +145,9 @@ impl Buckets {
 
     pub(super) async fn list(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let ListBucketsInput { prefix, max_buckets, continuation_token, bucket_region, .. } = request.input;
-        if let Some(region) = bucket_region.as_deref().filter(|region| !is_region(region)) {
+        if let Some(region) = bucket_region.as_deref().filter(|region| !is_region(region, &self.names.region)) {
             let reason = format!("Argument value {region} is not a valid AWS Region");
-            return Err(Failure::argument("bucket-region", region, reason).into());
+            return Err(Failure::argument("bucket-region", "", reason).into());
         }
         let (wanted, after) = (prefix.clone().unwrap_or_default(), continuation_token.unwrap_or_default());
         let mut buckets = self
@@ -245,27 +246,7 @@ impl Buckets {
 
     /// All belongs to the one account.
     pub(super) fn owner(&self) -> Owner {
-        Owner { id: Some(self.names.account.clone()), display_name: None }
-    }
-}
-
-/// Where a bucket will be: a client of the first region may choose, all others get their own, and must say so where it is not the
-/// endpoint's.
-fn region_of(constraint: Option<&str>, asked_from: Option<&str>, home: &str) -> Result<String, Failure> {
-    let asked_from = asked_from.unwrap_or(home);
-    let illegal = |named: &str| {
-        let reason = format!(
-            "The {named} location constraint is incompatible for the region specific endpoint this request was sent to."
-        );
-        Err(Failure::special("IllegalLocationConstraintException", reason))
-    };
-    match constraint {
-        None if asked_from == FIRST_REGION || asked_from == home => Ok(asked_from.to_owned()),
-        None => illegal("unspecified"),
-        Some("EU") if asked_from == "eu-west-1" => Ok("EU".to_owned()),
-        Some(named) if asked_from != FIRST_REGION && named != asked_from => illegal(named),
-        Some(named) if named != FIRST_REGION && is_region(named) => Ok(named.to_owned()),
-        Some(other) => Err(Failure::InvalidLocationConstraint(other.to_owned())),
+        Owner { id: Some(self.names.account.clone()), display_name: Some(OWNER.to_owned()) }
     }
 }
 
@@ -275,16 +256,6 @@ fn with_arn<T>(output: T, bucket: &str) -> S3Response<T> {
     let arn = HeaderValue::try_from(arn(bucket)).expect("names of buckets are ASCII");
     response.headers.insert(BUCKET_ARN, arn);
     response
-}
-
-/// Whether a text is like the name of a region: `eu-west-1`, `us-gov-east-1`, or the first of all, `EU`.
-fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let number = |part: &&str| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let word = |part: &&str| part.len() > 1 && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    let like =
-        parts.split_last().is_some_and(|(last, words)| number(last) && words.len() > 1 && words.iter().all(word));
-    text == "EU" || like
 }
 
 /// Removes the uploads of a bucket that goes, with the bytes of their parts.

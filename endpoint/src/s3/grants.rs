@@ -34,13 +34,14 @@ impl Grant {
         Grant { who, permission: permission.to_owned() }
     }
 
-    fn to_wire(&self) -> WireGrant {
+    fn to_wire(&self, owner: &Owner) -> WireGrant {
         let (kind, id, uri, email_address) = match &self.who {
             Who::User(id) => (Type::CANONICAL_USER, Some(id.clone()), None, None),
             Who::Group(uri) => (Type::GROUP, None, Some(uri.clone()), None),
             Who::Email(address) => (Type::AMAZON_CUSTOMER_BY_EMAIL, None, None, Some(address.clone())),
         };
-        let grantee = Grantee { display_name: None, email_address, id, type_: Type::from_static(kind), uri };
+        let display_name = owner.display_name.clone().filter(|_| id.is_some() && id == owner.id);
+        let grantee = Grantee { display_name, email_address, id, type_: Type::from_static(kind), uri };
         WireGrant { grantee: Some(grantee), permission: Some(Permission::from(self.permission.clone())) }
     }
 }
@@ -48,8 +49,8 @@ impl Grant {
 /// A list as answers have it; the owner's full control where none was ever set.
 pub(super) fn to_wire(grants: Option<&[Grant]>, owner: &Owner) -> Vec<WireGrant> {
     match grants {
-        Some(grants) => grants.iter().map(Grant::to_wire).collect(),
-        None => private(owner).iter().map(Grant::to_wire).collect(),
+        Some(grants) => grants.iter().map(|grant| grant.to_wire(owner)).collect(),
+        None => private(owner).iter().map(|grant| grant.to_wire(owner)).collect(),
     }
 }
 
@@ -103,9 +104,7 @@ impl Asked {
 
     /// Whether it says only what holds anyway where the bucket's owner owns everything.
     pub(super) fn changes_nothing(&self, owner: &Owner) -> bool {
-        let same = |list: &AccessControlPolicy| {
-            list.grants.as_deref().is_some_and(|grants| grants == to_wire(None, owner).as_slice())
-        };
+        let same = |list: &AccessControlPolicy| listed_grants(list, owner).is_ok_and(|grants| grants == private(owner));
         self.headers.is_empty()
             && self.canned.as_deref().is_none_or(|canned| MEANINGLESS.contains(&canned))
             && self.list.as_ref().is_none_or(same)

@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 use super::{
     Buckets,
-    buckets::FIRST_REGION,
     error::Failure,
+    regions::FIRST_REGION,
     rows::{Bucket, Versioning},
     settings::{self, REMOVED, Setting, from_xml, to_xml},
     website,

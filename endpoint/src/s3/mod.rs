@@ -42,6 +42,7 @@ mod objects;
 mod pages;
 mod policy;
 mod presigned;
+mod regions;
 mod restore;
 mod retention;
 mod rows;

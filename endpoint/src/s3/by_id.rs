@@ -1,5 +1,6 @@
 //! Configurations of which a bucket can have many, each with an id: kept and answered, without any effect.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rusqlite::{Connection, OptionalExtension, params};
 use s3s::{
     S3Request, S3Response, S3Result,
@@ -28,10 +29,14 @@ use crate::store::Unit;
 use super::{
     Buckets,
     error::Failure,
+    listing::decode_token,
     rows::existing_bucket,
     settings::{from_xml, to_xml},
 };
 
+const MAX_LISTED: usize = 100;
+/// One more than a page, to see whether there is more.
+const LIMIT: i64 = 101;
 const OPTIONAL_FIELDS: &[&str] = &[
     "Size",
     "LastModifiedDate",
@@ -71,10 +76,17 @@ macro_rules! configurations {
             }
 
             pub(super) async fn $list(&self, request: S3Request<$list_input>) -> S3Result<S3Response<$list_output>> {
-                let texts = self.all_kept(request.input.bucket, $kind).await?;
+                let continuation_token = request.input.continuation_token;
+                let after = continuation_token.as_deref().map(decode_token).transpose()?;
+                let Page { texts, next } = self.page_of_kept(request.input.bucket, $kind, after).await?;
                 let all = texts.iter().map(|text| from_xml(text)).collect::<Result<Vec<_>, _>>()?;
                 let $list_field = Some(all).filter(|all| !all.is_empty());
-                Ok(S3Response::new($list_output { is_truncated: Some(false), $list_field, ..$list_output::default() }))
+                Ok(S3Response::new($list_output {
+                    is_truncated: Some(next.is_some()),
+                    next_continuation_token: next.map(|id| BASE64_URL_SAFE_NO_PAD.encode(id)),
+                    continuation_token,
+                    $list_field,
+                }))
             }
 
             pub(super) async fn $delete(
@@ -145,6 +157,12 @@ fn check_inventory(id: &str, configuration: &InventoryConfiguration) -> Result<(
     Ok(())
 }
 
+/// Configurations of a kind, and the id of the last of them where more come after it.
+struct Page {
+    texts: Vec<String>,
+    next: Option<String>,
+}
+
 fn missing() -> Failure {
     let reason = "The specified configuration does not exist.";
     Failure::special("NoSuchConfiguration", reason).with_status(http::StatusCode::NOT_FOUND)
@@ -176,15 +194,23 @@ impl Buckets {
         self.store.read(read).await
     }
 
-    async fn all_kept(&self, bucket: String, kind: &'static str) -> Result<Vec<String>, Failure> {
+    /// As many as the service has on a page, after an id.
+    async fn page_of_kept(&self, bucket: String, kind: &'static str, after: Option<String>) -> Result<Page, Failure> {
         let read = move |connection: &Connection| {
             let bucket = existing_bucket(connection, &bucket)?;
             // What comes after a slash is before what comes after a zero.
-            let sql = "SELECT value FROM bucket_setting WHERE bucket_id = ?1 AND name > ?2 AND name < ?3 ORDER BY name";
-            let fields = params![bucket.id, format!("{kind}/"), format!("{kind}0")];
+            let sql = "SELECT name, value FROM bucket_setting WHERE bucket_id = ?1 AND name > ?2 AND name < ?3 \
+                       ORDER BY name LIMIT ?4";
+            let after = name(kind, after.as_deref().unwrap_or_default());
+            let fields = params![bucket.id, after, format!("{kind}0"), LIMIT];
             let mut statement = connection.prepare_cached(sql)?;
-            let all = statement.query_map(fields, |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
-            Ok(all)
+            let rows = statement.query_map(fields, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut found = rows.collect::<Result<Vec<(String, String)>, _>>()?;
+            let more = found.len() > MAX_LISTED;
+            found.truncate(MAX_LISTED);
+            let last = found.last().filter(|_| more).and_then(|(name, _)| name.split_once('/'));
+            let next = last.map(|(_, id)| id.to_owned());
+            Ok(Page { texts: found.into_iter().map(|(_, text)| text).collect(), next })
         };
         self.store.read(read).await
     }

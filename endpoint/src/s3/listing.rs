@@ -188,7 +188,8 @@ fn refuse_attributes(attributes: Option<&[OptionalObjectAttributes]>) -> Result<
     }
 }
 
-fn decode_token(token: &str) -> Result<String, Failure> {
+/// The place that a token stands for.
+pub(super) fn decode_token(token: &str) -> Result<String, Failure> {
     let reason = "The continuation token provided is incorrect";
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.filter(|key| !key.is_empty()).ok_or_else(|| Failure::argument("continuation-token", "", reason))

@@ -4,7 +4,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{clock::Millis, json::Json};
 
-use super::{checksums::Checksum, error::Failure, rows::existing_bucket};
+use super::{
+    checksums::Checksum,
+    error::Failure,
+    rows::{Bucket, existing_bucket},
+    versions::{NULL_VERSION, is_of},
+};
 
 /// Rows read at once; a delimiter may make one entry of many of them.
 const CHUNK: i64 = 1000;
@@ -98,7 +103,7 @@ pub(super) fn page(connection: &Connection, query: &Query) -> Result<Page, Failu
     if query.max == 0 {
         return Ok(Page::default());
     }
-    let mut entries = entries(connection, bucket.id, query, query.max + 1)?;
+    let mut entries = entries(connection, &bucket, query, query.max + 1)?;
     let more = entries.len() > query.max;
     entries.truncate(query.max);
     let mut page = Page { next: entries.last().filter(|_| more).map(Entry::next), ..Page::default() };
@@ -112,13 +117,13 @@ pub(super) fn page(connection: &Connection, query: &Query) -> Result<Page, Failu
 }
 
 /// The first entries, `most` at most. What is under a common prefix is skipped with one seek, however much it is.
-fn entries(connection: &Connection, bucket: i64, query: &Query, most: usize) -> Result<Vec<Entry>, Failure> {
+fn entries(connection: &Connection, bucket: &Bucket, query: &Query, most: usize) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     let mut from = first_place(connection, bucket, query)?;
     // The key whose newest version has passed.
     let mut passed = (from.below < i64::MAX).then(|| query.after.clone());
     while entries.len() < most {
-        let rows = rows(connection, bucket, &from)?;
+        let rows = rows(connection, bucket.id, &from)?;
         let exhausted = rows.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
         let mut skip_to = None;
         for mut object in rows {
@@ -185,22 +190,28 @@ pub(super) fn key_text(key: Vec<u8>) -> String {
     String::from_utf8(key).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn first_place(connection: &Connection, bucket: i64, query: &Query) -> Result<Place, Failure> {
+fn first_place(connection: &Connection, bucket: &Bucket, query: &Query) -> Result<Place, Failure> {
     let prefix = query.prefix.clone().into_bytes();
     if query.after.is_empty() {
         return Ok(Place::at(prefix));
     }
     if let Some(version) = query.after_version.as_deref() {
         let sql = "SELECT id FROM object_version WHERE bucket_id = ?1 AND key = ?2 AND version = ?3";
-        let fields = params![bucket, query.after.as_bytes(), version];
+        let fields = params![bucket.id, query.after.as_bytes(), version];
         let id = connection.prepare_cached(sql)?.query_row(fields, |row| row.get(0)).optional()?;
-        if let Some(below) = id
-            && query.after.starts_with(&query.prefix)
+        if query.after.starts_with(&query.prefix)
+            && let Some(below) = id.or_else(|| was_of(version, bucket, &query.after).then_some(i64::MAX))
         {
+            // A version that has gone since was before all that is left, where everything is removed a page at a time.
             return Ok(Place { key: query.after.clone().into_bytes(), below });
         }
     }
     Ok(Place::at(prefix.max(successor_of_key(&query.after))))
+}
+
+/// Whether a version that is not there may have been one of the key.
+fn was_of(version: &str, bucket: &Bucket, key: &str) -> bool {
+    version == NULL_VERSION || is_of(version, bucket, key)
 }
 
 /// The first key that can come after `key`.
@@ -234,10 +245,7 @@ pub(super) fn prefix_of(key: &str, prefix: &str, delimiter: &str) -> Option<Stri
 mod tests {
     use super::*;
     use crate::{
-        s3::{
-            rows::Bucket,
-            versions::{delete, nothing, put_object},
-        },
+        s3::versions::{delete, nothing, put_object},
         store::{Unit, in_memory},
     };
 
@@ -318,6 +326,27 @@ mod tests {
         let latest: Vec<_> = all.iter().map(|version| version.latest).collect();
         assert_eq!(latest, [true, false, false, true, false, true]);
         assert!(all[3].marker && !all[4].marker);
+    }
+
+    #[test]
+    fn what_is_removed_a_page_at_a_time_is_all_removed() {
+        let (connection, bucket) = empty_bucket();
+        let versioned = Bucket { versioning: crate::s3::rows::Versioning::Enabled, ..bucket };
+        for key in ["a", "a", "a", "a", "a", "b"] {
+            put(&connection, &versioned, key);
+        }
+        let (mut removed, mut query) =
+            (0, Query { bucket: "b".into(), max: 2, what: What::Versions, ..Query::default() });
+        loop {
+            let page = page(&connection, &query).unwrap();
+            removed += page.objects.len();
+            for listed in page.objects {
+                delete(&mut Unit::new(&connection), &versioned, &listed.key, Some(&listed.version), 0).unwrap();
+            }
+            let Some(next) = page.next else { break };
+            (query.after, query.after_version) = (next.name, next.version);
+        }
+        assert_eq!(removed, 6);
     }
 
     #[test]

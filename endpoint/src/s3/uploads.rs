@@ -83,8 +83,8 @@ impl Buckets {
         let Page { uploads, prefixes, last, more } =
             self.store.read(move |connection| page(connection, &query)).await?;
         let (next_key, next_id) = last.map_or((None, None), |(key, id)| (Some(encode.text(key)), id));
-        // Of a page that is the last, and has prefixes alone, the service does not say where it ends.
-        let next_key = next_key.filter(|_| more || !uploads.is_empty());
+        // Of a page that has prefixes alone the service does not say where it ends.
+        let next_key = next_key.filter(|_| !uploads.is_empty());
         let marker = input.upload_id_marker.filter(|_| input.key_marker.is_some());
         let owner = self.owner();
         let output = ListMultipartUploadsOutput {

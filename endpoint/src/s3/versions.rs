@@ -214,7 +214,8 @@ fn new_version(bucket: &Bucket, key: &str) -> String {
     format!("{random}{}", binding(random, bucket, key))
 }
 
-fn is_of(version: &str, bucket: &Bucket, key: &str) -> bool {
+/// Whether a version is, or was, one of a key.
+pub(super) fn is_of(version: &str, bucket: &Bucket, key: &str) -> bool {
     version.split_at_checked(VERSION_LENGTH / 2).is_some_and(|(random, bound)| bound == binding(random, bucket, key))
 }
 

@@ -1,8 +1,8 @@
 //! What is known of an object, without its bytes and its metadata.
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, Method, Request};
 use s3s::{
-    S3Request, S3Response, S3Result,
+    Body, S3Request, S3Response, S3Result,
     dto::{
         Checksum, ChecksumType, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
         ObjectAttributes, ObjectPart,
@@ -16,12 +16,30 @@ use super::{
     error::Failure,
     facts::timestamp,
     front::{DETAILS, FIRST},
+    host::bucket_alone,
     listing::page_size,
     rows::{Object, signed},
     versions::existing_object,
 };
 
+const WANTED: HeaderName = HeaderName::from_static("x-amz-object-attributes");
 const KNOWN: &[&str] = &["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
+
+/// Refuses a request that says of no attribute that it wants it, in the service's words. The crate has others.
+pub(super) fn check(request: &Request<Body>) -> Result<(), Failure> {
+    let mut query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let is_about_them = *request.method() == Method::GET
+        && request.uri().query().is_some_and(|query| query.starts_with("attributes"))
+        && query.any(|(name, _)| name == "attributes")
+        && bucket_alone(request).is_none();
+    let mut wanted = request.headers().get_all(WANTED).iter();
+    if !is_about_them || wanted.any(|header| !header.as_bytes().trim_ascii().is_empty()) {
+        return Ok(());
+    }
+    let reason =
+        "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
+    Err(Failure::InvalidRequest(reason.into()))
+}
 
 impl Buckets {
     pub(super) async fn attributes(

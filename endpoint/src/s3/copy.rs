@@ -52,7 +52,7 @@ impl Buckets {
             directive(input.metadata_directive.as_ref().map(MetadataDirective::as_str), "x-amz-metadata-directive")?;
         let replaces_tags =
             directive(input.tagging_directive.as_ref().map(TaggingDirective::as_str), "x-amz-tagging-directive")?;
-        let mut wanted = source(&input.copy_source)?;
+        let mut wanted = source(&input.copy_source, &request.headers)?;
         let changes = replaces
             || input.storage_class.is_some()
             || input.website_redirect_location.is_some()
@@ -268,9 +268,12 @@ fn duplicate_blobs(blobs: &Arc<Blobs>, segments: &[Segment]) -> io::Result<Vec<N
     segments.iter().map(duplicate).collect()
 }
 
-/// What a copy is from.
-pub(super) fn source(source: &CopySource) -> Result<Wanted, Failure> {
-    match source {
+/// What a copy is from. In the header a plus is a space, which the crate does not know.
+pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> Result<Wanted, Failure> {
+    let header = headers.get("x-amz-copy-source").and_then(|header| header.to_str().ok());
+    let spaced = header.filter(|header| header.contains('+')).map(|header| header.replace('+', "%20"));
+    let spaced = spaced.and_then(|header| CopySource::parse(&header).ok());
+    match spaced.as_ref().unwrap_or(source) {
         CopySource::Bucket { bucket, key, version_id } => Ok(Wanted {
             bucket: bucket.to_string(),
             key: key.to_string(),

@@ -39,6 +39,7 @@ mod lock;
 mod multipart;
 mod notifications;
 mod objects;
+mod overrides;
 mod pages;
 mod policy;
 mod presigned;
@@ -149,14 +150,22 @@ impl S3Front {
             return front::refusal(failure);
         }
         presigned::hoist(&mut request);
+        let overrides = match overrides::asked(&request).and_then(|asked| attributes::check(&request).map(|()| asked)) {
+            Ok(overrides) => overrides,
+            Err(failure) => return front::refusal(failure),
+        };
         let request = match AskedTags::find(request).await {
             Ok(request) => request,
             Err(failure) => return front::refusal(failure),
         };
-        self.service.call(request).await.unwrap_or_else(|error| {
+        let mut response = self.service.call(request).await.unwrap_or_else(|error| {
             tracing::error!(?error, "an S3 answer could not be written");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")
-        })
+        });
+        if overrides::apply_to(response.status(), response.headers()) {
+            response.headers_mut().extend(overrides);
+        }
+        response
     }
 }
 

@@ -211,7 +211,7 @@ impl Buckets {
         let input = request.input;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         check_number(input.part_number)?;
-        let mut wanted = copy::source(&input.copy_source)?;
+        let mut wanted = copy::source(&input.copy_source, &request.headers)?;
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
         wanted.range = range;
         wanted.customer_key = source_key!(input);

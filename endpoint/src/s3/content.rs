@@ -1,6 +1,6 @@
-//! Bytes in and out, as streams: memory does not grow with an object.
+//! Bytes in, as a stream: memory does not grow with an object. Out they go in [`super::reading`].
 
-use std::{fs::File, ops::RangeInclusive, os::unix::fs::FileExt, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http::HeaderMap;
 use s3s::{TrailingHeaders, dto::StreamingBlob};
 use tokio::sync::mpsc;
 
-use crate::store::{BlobId, Blobs, NewBlob};
+use crate::store::{Blobs, NewBlob};
 
 use super::{
     checksums::{Algorithm, Checksum, Digests, Sums},
@@ -21,15 +21,11 @@ use super::{
 pub(super) const MAX_CONTENT: u64 = 5 * 1024 * 1024 * 1024;
 /// Chunks between the connection and the thread that writes.
 const CHUNKS_AHEAD: usize = 8;
-const READ_SIZE: usize = 512 * 1024;
-/// Reads that go on while their predecessors are being sent.
-const READS_AHEAD: usize = 2;
 /// The most bytes of an object that are kept beside its row, where the flush of the group covers them; a file would take two
 /// flushes of its own.
 pub(super) const SMALL: usize = 64 * 1024;
-/// Segments opened before the first byte is sent, so that a replacement meanwhile does not touch the answer. More of them only
-/// objects of very many parts have.
-const OPENED_AHEAD: usize = 64;
+/// Of content that is too large so much is counted, to say how large it is.
+const COUNTED: u64 = 1024 * 1024;
 
 /// What a client says about content that it sends.
 pub(super) struct Expected {
@@ -181,8 +177,8 @@ pub(super) async fn receive(
     let sent = expected.algorithm(default)?;
     expected.md5()?;
     let most = *expected.size.end();
-    if expected.length.is_some_and(|length| length.unsigned_abs() > most) {
-        return Err(Failure::EntityTooLarge(most));
+    if let Some(size) = expected.length.map(i64::unsigned_abs).filter(|length| *length > most) {
+        return Err(Failure::EntityTooLarge { size, most });
     }
     let (algorithms, mut body) = (Algorithms { sent, besides }, body);
     let received = match gather(&mut body, small).await? {
@@ -190,7 +186,7 @@ pub(super) async fn receive(
         Gathered::More(first) => in_file(blobs, first, body, algorithms, most).await?,
     };
     if received.size > most {
-        return Err(Failure::EntityTooLarge(most));
+        return Err(Failure::EntityTooLarge { size: received.size, most });
     }
     if received.size < *expected.size.start() {
         return Err(Failure::ContentTooSmall { size: received.size, least: *expected.size.start() });
@@ -285,7 +281,12 @@ async fn pump(
         let chunk = chunk.map_err(|error| body_error(&error.to_string()))?;
         size += chunk.len() as u64;
         if size > most {
-            return Err(Failure::EntityTooLarge(most));
+            while size < most.saturating_add(COUNTED)
+                && let Some(Ok(chunk)) = body.next().await
+            {
+                size += chunk.len() as u64;
+            }
+            return Err(Failure::EntityTooLarge { size, most });
         }
         if feed.send(Some(chunk)).await.is_err() {
             // The writer has failed and says why itself.
@@ -327,69 +328,4 @@ fn write(
     let id = writer.finish().map_err(Failure::io("flushing the object's file"))?;
     let kept = Kept::File(NewBlob::new(blobs, id));
     Ok(Some(Received { kept, size, sums: digests.finish(), sent: algorithms.sent }))
-}
-
-/// A part of a blob to be read.
-pub(super) struct Slice {
-    pub(super) blob: BlobId,
-    pub(super) offset: u64,
-    pub(super) length: u64,
-}
-
-/// A file that is open already, or will be once its turn comes.
-#[derive(Clone)]
-enum Source {
-    Open(Arc<File>),
-    Later(BlobId),
-}
-
-/// What is read at once.
-struct Chunk {
-    source: Source,
-    offset: u64,
-    length: usize,
-}
-
-/// Opens slices for reading. A blob that is gone means that the object was replaced since its row was read.
-pub(super) fn open(blobs: &Arc<Blobs>, slices: Vec<Slice>) -> std::io::Result<StreamingBlob> {
-    let mut sources = Vec::with_capacity(slices.len());
-    for (index, slice) in slices.into_iter().enumerate() {
-        let source = if index < OPENED_AHEAD {
-            Source::Open(Arc::new(blobs.read(&slice.blob)?))
-        } else {
-            Source::Later(slice.blob.clone())
-        };
-        sources.push((source, slice));
-    }
-    let chunks = sources.into_iter().flat_map(|(source, slice)| chunks(&source, &slice));
-    let blobs = Arc::clone(blobs);
-    let reads =
-        stream::iter(chunks).map(move |chunk| {
-            let blobs = Arc::clone(&blobs);
-            async move {
-                tokio::task::spawn_blocking(move || chunk.read(&blobs)).await.map_err(std::io::Error::from).flatten()
-            }
-        });
-    Ok(StreamingBlob::wrap(reads.buffered(READS_AHEAD)))
-}
-
-fn chunks(source: &Source, slice: &Slice) -> impl Iterator<Item = Chunk> + use<> {
-    let (source, end) = (source.clone(), slice.offset + slice.length);
-    (slice.offset..end).step_by(READ_SIZE).map(move |offset| Chunk {
-        source: source.clone(),
-        offset,
-        length: usize::try_from(end - offset).unwrap_or(READ_SIZE).min(READ_SIZE),
-    })
-}
-
-impl Chunk {
-    fn read(self, blobs: &Blobs) -> std::io::Result<Bytes> {
-        let file = match self.source {
-            Source::Open(file) => file,
-            Source::Later(blob) => Arc::new(blobs.read(&blob)?),
-        };
-        let mut bytes = vec![0; self.length];
-        file.read_exact_at(&mut bytes, self.offset)?;
-        Ok(bytes.into())
-    }
 }

@@ -75,7 +75,7 @@ pub(super) enum Failure {
     #[error("Your proposed upload is smaller than the minimum allowed size")]
     EntityTooSmall { part: i32, size: i64, least: i64, etag: String },
     #[error("Your proposed upload exceeds the maximum allowed size")]
-    EntityTooLarge(u64),
+    EntityTooLarge { size: u64, most: u64 },
     #[error("Your metadata headers exceed the maximum allowed metadata size")]
     MetadataTooLarge { size: usize, most: usize },
     #[error("{message}")]
@@ -195,7 +195,7 @@ impl Failure {
             Failure::InvalidPart { .. } => ("InvalidPart", BAD),
             Failure::InvalidPartOrder(_) => ("InvalidPartOrder", BAD),
             Failure::EntityTooSmall { .. } | Failure::ContentTooSmall { .. } => ("EntityTooSmall", BAD),
-            Failure::EntityTooLarge(_) => ("EntityTooLarge", BAD),
+            Failure::EntityTooLarge { .. } => ("EntityTooLarge", BAD),
             Failure::MetadataTooLarge { .. } => ("MetadataTooLarge", BAD),
             Failure::InvalidArgument { .. } | Failure::UnreachableDestinations(_) => ("InvalidArgument", BAD),
             Failure::InvalidRequest(_) => ("InvalidRequest", BAD),
@@ -266,7 +266,9 @@ impl Failure {
                 ("PartNumber", part.to_string()),
                 ("ETag", etag.clone()),
             ],
-            Failure::EntityTooLarge(most) => vec![("MaxSizeAllowed", most.to_string())],
+            Failure::EntityTooLarge { size, most } => {
+                vec![("ProposedSize", size.to_string()), ("MaxSizeAllowed", most.to_string())]
+            }
             Failure::MetadataTooLarge { size, most } => {
                 vec![("Size", size.to_string()), ("MaxSizeAllowed", most.to_string())]
             }

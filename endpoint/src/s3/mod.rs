@@ -43,6 +43,7 @@ mod overrides;
 mod pages;
 mod policy;
 mod presigned;
+mod reading;
 mod regions;
 mod restore;
 mod retention;

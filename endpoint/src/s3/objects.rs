@@ -18,12 +18,12 @@ use super::{
     Buckets,
     checksums::{Checksum, set_checksum},
     conditions::ReadConditions,
-    content,
     encryption::{CustomerKey, customer_key, set_customer_key, set_encryption},
     error::Failure,
     expiry,
     facts::{etag, http_date, timestamp},
     lock::set_lock,
+    reading,
     rows::{Bucket, Object, signed},
     versions::{Stored, existing_object, small_bytes},
 };
@@ -215,7 +215,7 @@ impl Buckets {
                 return Ok(Read { body: in_memory(small.unwrap_or_default(), &range), found });
             }
             let (blobs, slices) = (Arc::clone(self.store.blobs()), object.slices(&range));
-            let opened = tokio::task::spawn_blocking(move || content::open(&blobs, slices))
+            let opened = tokio::task::spawn_blocking(move || reading::open(&blobs, slices))
                 .await
                 .map_err(io::Error::from)
                 .flatten();

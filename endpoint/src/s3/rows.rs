@@ -7,9 +7,9 @@ use crate::{clock::Millis, json::Json, store::BlobId};
 
 use super::{
     checksums::Checksum,
-    content::Slice,
     error::Failure,
     facts::{Facts, Tags},
+    reading::Slice,
 };
 
 /// Whether a bucket keeps former versions. Once on, it can only be suspended.

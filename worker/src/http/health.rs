@@ -33,7 +33,8 @@ impl Health {
         {
             return reasons.clone();
         }
-        let (catalog, bucket) = tokio::join!(fault(site.catalog.check()), fault(site.store.check()));
+        let (catalog, bucket) =
+            tokio::join!(fault(Box::pin(site.catalog.check())), fault(Box::pin(site.store.check())));
         let mut reasons = Vec::new();
         reasons.extend(catalog.map(|fault| format!("catalog: {fault}")));
         reasons.extend(bucket.map(|fault| format!("bucket: {fault}")));

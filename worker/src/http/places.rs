@@ -15,8 +15,13 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Nobody is called slow who kept the worker waiting for less than this.
+/// Nobody is called slow who kept the worker waiting for less than this, ...
 const PATIENCE: Duration = Duration::from_secs(1);
+/// ... or who moved more bytes for each second of it. Mobile networks are several times as fast: when very many people come at once, those
+/// that have begun end, and the others come back.
+const SLOW: u64 = 16 * 1024;
+/// But who moves nothing at all for so long is, however much it was before.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// All connections.
 pub(super) struct Places {
@@ -56,14 +61,23 @@ struct Progress {
 }
 
 impl Progress {
-    fn waited(&self) -> Duration {
-        self.waited + self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// For how long the client is waited for now.
+    fn waits(&self) -> Duration {
+        self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Bytes for each second that was waited for the client; none where it was hardly waited for.
+    fn waited(&self) -> Duration {
+        self.waited + self.waits()
+    }
+
+    /// Bytes for each second that was waited for the client, where it is slow.
     fn pace(&self) -> Option<u64> {
+        if self.waits() >= STALLED {
+            return Some(0);
+        }
         let waited = self.waited();
-        (waited >= PATIENCE).then(|| self.bytes as u64 * 1000 / u64::try_from(waited.as_millis()).unwrap_or(u64::MAX))
+        let pace = self.bytes as u64 * 1000 / u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(1);
+        (waited >= PATIENCE && pace < SLOW).then_some(pace)
     }
 }
 
@@ -288,8 +302,7 @@ mod tests {
     fn where_nobody_is_slow_the_next_has_to_come_back() {
         let places = Places::new(1);
         let (only, next) = (places.open(), places.open());
-        let request = only.begin(false).unwrap();
-        request.watch().moved(1);
+        let request = slow(&only, 1_000_000);
         assert!(next.begin(false).is_none());
         assert!(next.begin(true).is_some());
         drop(request);

@@ -93,6 +93,7 @@ impl IntoResponse for Problem {
         let mut answer = (status, body).into_response();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if matches!(self, Self::TooLarge { .. } | Self::TooSlow | Self::Busy) {
             // What is left of the body is not read, so nothing can follow on this connection: who knows does not try.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -124,3 +124,30 @@ async fn downloads_that_nobody_takes_keep_nobody_else_out() {
     .await;
     assert_eq!(worker.client().get("/healthz").await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_when_as_many_are_busy_as_may_be_is_told_to_come_back() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    // One of two connections may have a request that takes long.
+    let worker = Worker::of("all", &cloud, &database).env("DECOUPLE_MAX_CONNECTIONS", "2").start().await;
+    let cat = photo("cat.png");
+    let head =
+        format!("POST /images HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", cat.len());
+    let mut upload = connected(&worker.client(), &head).await;
+    upload.write_all(&cat[..cat.len() - 1]).await.unwrap();
+    eventually("the upload is under way", async || {
+        let metrics = worker.client().get("/metrics").await.text().await.unwrap();
+        metrics.contains("what=\"request\"} 2").then_some(())
+    })
+    .await;
+    let busy = worker.client().get("/images").await;
+    assert_eq!(busy.status(), 503);
+    assert_eq!(busy.headers()["content-type"], "application/problem+json");
+    assert!(busy.headers().contains_key("retry-after"));
+    assert_eq!(worker.client().get("/healthz").await.status(), 200);
+    upload.write_all(&cat[cat.len() - 1..]).await.unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert_eq!(worker.client().get("/images").await.status(), 200);
+}

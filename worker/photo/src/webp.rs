@@ -153,4 +153,20 @@ mod tests {
         }
         assert!(decode(b"RIFF\x04\0\0\0WEBPVP8 ", Colour::WHITE).is_err());
     }
+
+    #[test]
+    fn what_a_file_holds_says_how_much_memory_it_takes() {
+        for (name, decoding, kept) in [
+            ("lossy.webp", 300, 150),
+            ("lossless.webp", 800, 400),
+            ("alpha.webp", 800, 400),
+            ("moving.webp", 1200, 400),
+        ] {
+            let file = std::fs::read(format!("{}/fuzz/seeds/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            assert_eq!(memory(&file, 100), Memory { decoding, kept }, "{name}");
+            for length in 0..file.len().min(60) {
+                let _said_of_any_part = memory(&file[..length], 100);
+            }
+        }
+    }
 }

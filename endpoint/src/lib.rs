@@ -26,6 +26,7 @@ mod s3;
 mod server;
 mod sns;
 mod sqs;
+pub mod stall;
 mod store;
 mod tags;
 mod wire;

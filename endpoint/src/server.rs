@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     connections::{Connections, Open},
     route::Services,
+    stall::Stall,
     store::Store,
 };
 
 /// How long a client may take to send the head of a request, once it has sent one.
 const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
+/// A client that reads nothing of an answer for so long is given up on.
+const UNREAD: Duration = Duration::from_mins(1);
 /// How long requests in flight may take to finish once the endpoint is told to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// More than any SDK sends; presigned URLs are the longest.
@@ -88,7 +91,7 @@ async fn connection(stream: TcpStream, open: Open, services: Services, watcher: 
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stall::new(stream, UNREAD)), service);
     tokio::select! {
         () = open.must_close() => {}
         ended = watcher.watch(connection) => if let Err(error) = ended {

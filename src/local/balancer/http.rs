@@ -2,7 +2,10 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use decouple_endpoint::connections::{Connections, Held, Open};
+use decouple_endpoint::{
+    connections::{Connections, Held, Open},
+    stall::Stall,
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -11,7 +14,7 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Rate, Targets, body::AnswerBody, forward::Forwarder, stall::Stall};
+use super::{Limits, Rate, Targets, body::AnswerBody, forward::Forwarder};
 
 /// A client must have sent the head of its request by then.
 const HEAD: Duration = Duration::from_secs(30);

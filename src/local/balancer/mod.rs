@@ -8,7 +8,6 @@ mod forward;
 mod guard;
 mod http;
 mod rate;
-mod stall;
 mod targets;
 mod tcp;
 

@@ -14,7 +14,8 @@ use tokio::{
 };
 
 /// A stream with a limit on how long writing may make no progress.
-pub(super) struct Stall<S> {
+#[derive(Debug)]
+pub struct Stall<S> {
     stream: S,
     limit: Duration,
     timer: Pin<Box<Sleep>>,
@@ -23,7 +24,8 @@ pub(super) struct Stall<S> {
 }
 
 impl<S> Stall<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    /// Gives up when nothing can be written for so long.
+    pub fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, timer: Box::pin(sleep(limit)), waits: false }
     }
 

@@ -36,6 +36,7 @@ mod lenient;
 mod lifecycle;
 mod listing;
 mod lock;
+mod malformed;
 mod multipart;
 mod notifications;
 mod objects;
@@ -137,6 +138,9 @@ impl S3Front {
     }
 
     async fn serve(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Err(failure) = malformed::check(&request) {
+            return front::refusal(failure);
+        }
         // Only a bucket has forms. The crate would read the file whole before it looks at the policy.
         if form::is_form(&request)
             && let Some(bucket) = host::bucket_alone(&request)
@@ -159,10 +163,21 @@ impl S3Front {
             Ok(request) => request,
             Err(failure) => return front::refusal(failure),
         };
+        self.call(request, overrides).await
+    }
+
+    /// Has a request served that is one, and completes its answer with what the crate leaves out.
+    async fn call(&self, request: Request<Body>, overrides: HeaderMap) -> Response<Body> {
+        let to_set = malformed::bucket_to_set(&request);
         let mut response = self.service.call(request).await.unwrap_or_else(|error| {
             tracing::error!(?error, "an S3 answer could not be written");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written\n")
         });
+        if let Some(bucket) = to_set.filter(|_| malformed::refuses_document(&response))
+            && let Err(missing) = self.buckets.bucket(bucket).await
+        {
+            return front::refusal(missing);
+        }
         if overrides::apply_to(response.status(), response.headers()) {
             response.headers_mut().extend(overrides);
         }

@@ -271,7 +271,9 @@ async fn buckets_and_what_is_not_offered() {
     let (_directory, endpoint) = fresh().await;
     let s3 = with_bucket(&endpoint).await;
     s3.create_bucket().bucket(BUCKET).send().await.unwrap();
-    assert_eq!(s3.create_bucket().bucket("No_Bucket").send().await.unwrap_err().code(), Some("InvalidBucketName"));
+    for name in ["No_Bucket", "foo-.bar", "foo.-bar"] {
+        assert_eq!(s3.create_bucket().bucket(name).send().await.unwrap_err().code(), Some("InvalidBucketName"));
+    }
     assert_eq!(s3.list_buckets().send().await.unwrap().buckets()[0].name(), Some(BUCKET));
     s3.head_bucket().bucket(BUCKET).send().await.unwrap();
     let location = s3.get_bucket_location().bucket(BUCKET).send().await.unwrap();

@@ -39,6 +39,7 @@ const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 impl Buckets {
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        check_name(&request.input.bucket)?;
         let asked_from = request.region.as_ref().map(|region| region.as_str().to_owned());
         let tags = request.extensions.get::<AskedTags>().cloned().map(AskedTags::checked).transpose()?;
         let mut input = request.input;
@@ -248,6 +249,14 @@ impl Buckets {
     pub(super) fn owner(&self) -> Owner {
         Owner { id: Some(self.names.account.clone()), display_name: Some(OWNER.to_owned()) }
     }
+}
+
+/// Checks what the crate leaves unchecked: each label of a name begins and ends with a letter or a digit.
+fn check_name(name: &str) -> Result<(), Failure> {
+    if name.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-')) {
+        return Ok(());
+    }
+    Err(Failure::special("InvalidBucketName", "The specified bucket is not valid.").with_detail("BucketName", name))
 }
 
 /// An answer with the bucket's ARN, which the crate does not know.

@@ -1,6 +1,6 @@
 //! Signatures of envelopes: what needs one, and where the key is.
 //!
-//! A signature takes about a millisecond of the processor, which the one writer of the store does not have. So a unit of work that
+//! A signature takes some milliseconds of the processor, which the one writer of the store does not have. So a unit of work that
 //! lacks signatures fails with what they are for ([`SnsError::Unsigned`]), they are made elsewhere, and the unit runs again.
 //! Whoever needs none pays nothing, and makes no key.
 

@@ -8,6 +8,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Lim
 use crate::{
     Header, PhotoError,
     colour::ToSrgb,
+    gif,
     inspect::{head, inspect},
     jpeg,
     memory::Memory,
@@ -96,7 +97,8 @@ impl Opened<'_> {
             ImageFormat::Jpeg => jpeg::memory(self.content, size, least),
             ImageFormat::Png => png::memory(self.content, size, least),
             ImageFormat::WebP => webp::memory(self.content, pixels),
-            // A frame that does not fill the picture is unpacked beside it. Of others a part is, which may be all.
+            ImageFormat::Gif => gif::memory(size, least),
+            // A part is unpacked beside the whole, and may be all of it.
             _ => match self.decoded {
                 (ColorType::Rgb8 | ColorType::Rgba8, bytes) => Memory { decoding: bytes * 2, kept: bytes },
                 (colours, bytes) => {
@@ -135,6 +137,7 @@ impl Opened<'_> {
         let by_its_own = match self.header.kind.format {
             ImageFormat::Jpeg => jpeg::planes(self.content, least)?.map(Picture::Planes),
             ImageFormat::Png => Some(Picture::Rgb(png::decode(self.content, least, background)?)),
+            ImageFormat::Gif => Some(Picture::Rgb(gif::decode(self.content, least, background)?)),
             ImageFormat::WebP => webp::decode(self.content, background)?,
             _ => None,
         };

@@ -5,7 +5,7 @@
 //! A JPEG stays in its planes (brightness and two of colour) all the way: decoded at the least scale that serves, resized
 //! plane by plane, and encoded from planes. That saves the conversion to red, green and blue and back, and half of
 //! the pixels of colour. So does a WebP, but for the scale. Everything else, and what needs another colour space, goes
-//! through [`rgb`], a PNG row by row: of a very large one no more is kept than serves.
+//! through [`rgb`], PNG and GIF row by row: of a very large one no more is kept than serves.
 //!
 //! - `inspect` reads headers, `memory` says what a photo takes, `decode` gives pixels (a [`picture`]), `render` makes renditions,
 //!   `look` what the model sees.
@@ -18,6 +18,7 @@
 mod colour;
 mod decode;
 mod encode;
+mod gif;
 mod inspect;
 mod jpeg;
 mod look;

@@ -43,6 +43,12 @@ async fn a_stack_is_made_changed_looked_at_and_deleted() {
     let plan = plan.join("\n");
     insta::assert_snapshot!("plan_of_one_field", plan);
 
+    // AWS would refuse it half-way.
+    env.write("decouple.yaml", &format!("{BLUEPRINT}network: {{ cidr: 10.9.0.0/16 }}\n"));
+    let moved = account.run(&[UP, &["--yes"]].concat()).await;
+    assert_eq!(moved.code, 2, "{}", moved.stderr);
+    assert!(moved.stderr.contains("the network of an environment cannot be changed"), "{}", moved.stderr);
+
     let status = account.ok(&["status", "--output", "json"]).await.json();
     let parts: Vec<String> = status["parts"].as_array().expect("parts").iter().map(name).collect();
     let expected = [

@@ -170,7 +170,8 @@ impl Deployment<'_> {
     /// Asks before anything that is there goes, may go, or loses what keeps it. Of what AWS would refuse, it says so.
     async fn agreed(&self, changes: &Changes) -> Result<(), Error> {
         let deployed = self.deployed.as_ref().and_then(|old| old.get("Resources")?.as_object());
-        if let Some((why, what_to_do)) = refusals::of(changes, deployed, self.template.resources()) {
+        let refused = deployed.and_then(|deployed| refusals::of(deployed, self.template.resources()));
+        if let Some((why, what_to_do)) = refused {
             return Err(Error::new(Kind::Usage, why).hint(what_to_do));
         }
         match changes.question() {

@@ -124,6 +124,20 @@ impl Span {
         Self { to, ..self }
     }
 
+    /// After so many new samples, which take up so many of the source, all comes again. More than there are where nothing does.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and `of`")]
+    fn period(&self) -> (usize, usize) {
+        let length = self.length.max(0.0).round() as usize;
+        if (self.length - length as f64).abs() > 1e-9 {
+            return (usize::MAX, 0);
+        }
+        let (mut divisor, mut rest) = (length.max(1), self.to);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        (self.to / divisor, length / divisor)
+    }
+
     /// Where the new samples begin in the source, should they be the same as there.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and `of`")]
     fn as_it_is(&self) -> Option<usize> {
@@ -152,7 +166,15 @@ mod tests {
     fn plain(from: Source<'_>, area: Area, filter: Filter, (width, height): (usize, usize)) -> Vec<u8> {
         let across = Span { start: area.left, length: area.width, of: from.width, to: width };
         let down = Span { start: area.top, length: area.height, of: from.height, to: height };
-        let (across, down) = (weights::exact(across, filter), weights::exact(down, filter));
+        let exact = |span: Span| -> Vec<(usize, Vec<f64>)> {
+            let exact = weights::Exact::new(span, filter);
+            let each = |index| {
+                let mut weights = Vec::new();
+                (exact.fill(index, &mut weights), weights)
+            };
+            (0..span.to).map(each).collect()
+        };
+        let (across, down) = (exact(across), exact(down));
         let mut made = Vec::new();
         for (top, down) in &down {
             // What is beyond black and white is cut off between down and across, as in every resizer of bytes.
@@ -189,8 +211,14 @@ mod tests {
 
     #[test]
     fn every_size_is_what_exact_sums_give() {
-        let sizes =
-            [((70, 50), (33, 21)), ((70, 50), (70, 50)), ((5, 7), (3, 9)), ((1, 1), (4, 2)), ((300, 3), (40, 1))];
+        let sizes = [
+            ((70, 50), (33, 21)),
+            ((70, 50), (70, 50)),
+            ((5, 7), (3, 9)),
+            ((1, 1), (4, 2)),
+            ((300, 3), (40, 1)),
+            ((9001, 99), (4400, 37)),
+        ];
         for (channels, levels) in
             [(1, Levels::Full), (3, Levels::Full), (1, Levels::NarrowLuma), (1, Levels::NarrowChroma)]
         {

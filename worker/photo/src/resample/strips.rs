@@ -10,7 +10,7 @@
 
 #![expect(clippy::inline_always, reason = "what is compiled for each kind of vectors must be inlined there")]
 
-use std::ops::Range;
+use std::{iter::repeat, ops::Range};
 
 use rten_simd::{
     Elem, Isa, SimdOp,
@@ -21,8 +21,13 @@ use super::{Levels, Source, weights::Weights};
 
 /// Rows of a strip: what is summed side by side across.
 const ROWS: usize = 32;
-/// Columns that are summed down at a time: few enough for a strip's source to stay in a near cache.
+/// Columns that are summed down at a time: few enough for the rows of one sum to stay in the nearest cache.
 const COLUMNS: usize = 1024;
+/// Samples of a strip's source that are read at a time: few enough to stay in a near cache, and so many that whole rows are read
+/// or long parts of them, since memory that is read on and on comes before it is asked for.
+const READ: usize = 256 * 1024;
+/// Rows that memory is asked for before their turn comes: it takes as long to answer as it takes to read so many.
+const AHEAD: usize = 4;
 /// Samples are multiplied with so many bits behind the point, and summed with fewer.
 const BEFORE: u32 = 7;
 const BEHIND: u32 = 5;
@@ -65,24 +70,39 @@ impl<const CHANNELS: usize> SimdOp for Strips<'_, CHANNELS> {
         }
         let strips = || down.chunks(ROWS).map(rows_of);
         let (mut source, mut strip, mut turned, mut made) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let most_rows = strips().map(|rows| rows.len()).max().unwrap_or(0);
-        let source = aligned(&mut source, most_rows * COLUMNS).as_chunks_mut::<COLUMNS>().0;
+        let most_rows = strips().map(|rows| rows.len()).max().unwrap_or(0).max(1);
+        let read = (READ / most_rows / COLUMNS).max(1) * COLUMNS;
+        // Rows that lay a power of two apart would all want the same places of a cache.
+        let pitch = read.min(columns).next_multiple_of(AT_ONCE) + LANES / 2;
+        let source = aligned(&mut source, most_rows * pitch);
         let strip = aligned(&mut strip, ROWS * COLUMNS).as_chunks_mut::<COLUMNS>().0;
         let turned = aligned(&mut turned, columns.next_multiple_of(COLUMNS) * ROWS);
         let made = aligned(&mut made, stride.next_multiple_of(LANES) * ROWS);
         for ((down, to), rows) in down.chunks(ROWS).zip(to.chunks_mut(ROWS * stride)).zip(strips()) {
             let first = rows.start;
             let rows = from.data.chunks_exact(columns).take(rows.end).skip(first);
-            for (at, turned) in (0..columns).step_by(COLUMNS).zip(turned.chunks_exact_mut(COLUMNS * ROWS)) {
-                let behind = columns.min(at + COLUMNS);
-                let width = (behind - at).next_multiple_of(AT_ONCE);
-                for (row, to) in rows.clone().zip(&mut *source) {
+            for (at, turned) in (0..columns).step_by(read).zip(turned.chunks_mut(read * ROWS)) {
+                let behind = columns.min(at + read);
+                let ahead = from.data.chunks_exact(columns).skip(first + AHEAD).map(|row| &row[at..behind]);
+                let ahead = ahead.chain(repeat(&[][..]));
+                for ((row, ahead), to) in rows.clone().zip(ahead).zip(source.chunks_exact_mut(pitch)) {
+                    ahead.chunks(LANES).for_each(|line| isa.u8().prefetch(line.as_ptr()));
                     widen(&row[at..behind], to);
                 }
-                for (weights, to) in down.iter().zip(&mut *strip) {
-                    sum_down(&source[weights.start - first..], weights, offset, &mut to[..width]);
+                let width = behind - at;
+                for (at, turned) in (0..width).step_by(COLUMNS).zip(turned.chunks_exact_mut(COLUMNS * ROWS)) {
+                    let width = COLUMNS.min(width - at).next_multiple_of(AT_ONCE);
+                    for (weights, to) in down.iter().zip(&mut *strip) {
+                        sum_down(
+                            &source[(weights.start - first) * pitch + at..],
+                            pitch,
+                            weights,
+                            offset,
+                            &mut to[..width],
+                        );
+                    }
+                    turn(isa, strip, &mut turned[..width * ROWS]);
                 }
-                turn(isa, strip, &mut turned[..width * ROWS]);
             }
             let (turned, _) = turned.as_chunks::<ROWS>();
             let (columns, _) = made.as_chunks_mut::<ROWS>();
@@ -111,7 +131,7 @@ fn aligned<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
 }
 
 #[inline(always)]
-fn widen(from: &[u8], to: &mut [i16; COLUMNS]) {
+fn widen(from: &[u8], to: &mut [i16]) {
     for (to, sample) in to.iter_mut().zip(from) {
         *to = (i16::from(*sample) << BEFORE) | (1 << (BEFORE - 1));
     }
@@ -136,13 +156,13 @@ fn offset(levels: Levels) -> i16 {
     (levels.offset() * f64::from(1 << BEHIND)).round() as i16
 }
 
-/// New rows of a strip: each is a sum over rows of the source.
+/// A new row of a strip: a sum over rows of the source, each `pitch` samples behind the one before.
 #[inline(always)]
-fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, offset: i16, to: &mut [i16]) {
+fn sum_down(rows: &[i16], pitch: usize, weights: &Weights, offset: i16, to: &mut [i16]) {
     let begin = made_up(weights) + offset;
     for (at, to) in (0..).step_by(AT_ONCE).zip(to.as_chunks_mut::<AT_ONCE>().0) {
         let mut sums = [begin; AT_ONCE];
-        for (row, weight) in rows.iter().zip(&weights.each) {
+        for (row, weight) in rows.chunks(pitch).zip(&*weights.each) {
             for (sum, sample) in sums.iter_mut().zip(&row[at..at + AT_ONCE]) {
                 *sum = sum.wrapping_add(part(*sample, *weight));
             }
@@ -159,7 +179,7 @@ fn sum_down(rows: &[[i16; COLUMNS]], weights: &Weights, offset: i16, to: &mut [i
 #[inline(always)]
 fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &Weights, to: &mut [u8; ROWS]) {
     let mut sums = [made_up(weights); ROWS];
-    for (column, weight) in columns.chunks(CHANNELS).zip(&weights.each) {
+    for (column, weight) in columns.chunks(CHANNELS).zip(&*weights.each) {
         for (sum, sample) in sums.iter_mut().zip(&column[0]) {
             *sum = sum.wrapping_add(part(*sample, *weight));
         }
@@ -170,15 +190,40 @@ fn sum_across<const CHANNELS: usize>(columns: &[[i16; ROWS]], weights: &Weights,
 }
 
 /// Interleaves the first half of the vectors with the second, over and over: each time the place of every element, as a number
-/// in bits, turns left by one bit. After as many times as the number of a row has bits, rows are columns.
+/// in bits, turns left by one bit. After as many times as the number of a row has bits, rows are columns. `spare` is overwritten.
 #[inline(always)]
-fn interleave<T: Elem, O: Interleave<T>>(ops: O, vectors: &mut [O::Simd; ROWS], times: u32) {
-    for _ in 0..times {
-        let from = *vectors;
-        let (upper, lower) = from.split_at(ROWS / 2);
-        for ((a, b), to) in upper.iter().zip(lower).zip(vectors.as_chunks_mut::<2>().0) {
-            *to = [ops.interleave_low(*a, *b), ops.interleave_high(*a, *b)];
-        }
+fn interleave<'a, T: Elem, O: Interleave<T>>(
+    ops: O,
+    vectors: &'a mut [O::Simd; ROWS],
+    spare: &'a mut [O::Simd; ROWS],
+    times: u32,
+) -> &'a [O::Simd; ROWS] {
+    let (mut from, mut to) = (vectors, spare);
+    for _ in 0..times / 2 {
+        interleave_twice(ops, from, to);
+        std::mem::swap(&mut from, &mut to);
+    }
+    if times.is_multiple_of(2) {
+        return from;
+    }
+    let (upper, lower) = from.split_at(ROWS / 2);
+    for ((a, b), to) in upper.iter().zip(lower).zip(to.as_chunks_mut::<2>().0) {
+        *to = [ops.interleave_low(*a, *b), ops.interleave_high(*a, *b)];
+    }
+    to
+}
+
+/// Two times in one, so that what comes of the first need not leave the registers.
+#[inline(always)]
+fn interleave_twice<T: Elem, O: Interleave<T>>(ops: O, from: &[O::Simd; ROWS], to: &mut [O::Simd; ROWS]) {
+    for (index, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|quarter| from[index + quarter * ROWS / 4]);
+        let (low, high) = (ops.interleave_low(a, c), ops.interleave_high(a, c));
+        let (lower, higher) = (ops.interleave_low(b, d), ops.interleave_high(b, d));
+        to[0] = ops.interleave_low(low, lower);
+        to[1] = ops.interleave_high(low, lower);
+        to[2] = ops.interleave_low(high, higher);
+        to[3] = ops.interleave_high(high, higher);
     }
 }
 
@@ -187,14 +232,14 @@ fn interleave<T: Elem, O: Interleave<T>>(ops: O, vectors: &mut [O::Simd; ROWS], 
 fn turn<I: Isa>(isa: I, strip: &[[i16; COLUMNS]], to: &mut [i16]) {
     let ops = isa.i16();
     let lanes = ops.len();
+    let (mut vectors, mut spare) = ([ops.zero(); ROWS], [ops.zero(); ROWS]);
     for (index, to) in to.chunks_exact_mut(lanes * ROWS).enumerate() {
-        let mut vectors = [ops.zero(); ROWS];
         for (vector, row) in vectors.iter_mut().zip(strip) {
             *vector = ops.load(&row[index * lanes..][..lanes]);
         }
-        interleave(ops, &mut vectors, ROWS.ilog2());
-        for (vector, to) in vectors.into_iter().zip(to.chunks_exact_mut(lanes)) {
-            ops.store(vector, to);
+        let turned = interleave(ops, &mut vectors, &mut spare, ROWS.ilog2());
+        for (vector, to) in turned.iter().zip(to.chunks_exact_mut(lanes)) {
+            ops.store(*vector, to);
         }
     }
 }
@@ -204,19 +249,19 @@ fn turn<I: Isa>(isa: I, strip: &[[i16; COLUMNS]], to: &mut [i16]) {
 fn turn_back<I: Isa>(isa: I, columns: &[u8], to: &mut [u8], stride: usize) {
     let ops = isa.u8();
     let lanes = ops.len();
+    let (mut vectors, mut spare) = ([ops.zero(); ROWS], [ops.zero(); ROWS]);
     for (at, from) in (0..stride).step_by(lanes).zip(columns.chunks_exact(lanes * ROWS)) {
-        let mut vectors = [ops.zero(); ROWS];
         for (vector, from) in vectors.iter_mut().zip(from.chunks_exact(lanes)) {
             *vector = ops.load(from);
         }
-        interleave(ops, &mut vectors, lanes.ilog2());
-        for (vector, row) in vectors.into_iter().zip(to.chunks_exact_mut(stride)) {
+        let turned = interleave(ops, &mut vectors, &mut spare, lanes.ilog2());
+        for (vector, row) in turned.iter().zip(to.chunks_exact_mut(stride)) {
             let to = &mut row[at..stride.min(at + lanes)];
             if to.len() == lanes {
-                ops.store(vector, to);
+                ops.store(*vector, to);
             } else {
                 let mut whole = [0; LANES];
-                ops.store(vector, &mut whole[..lanes]);
+                ops.store(*vector, &mut whole[..lanes]);
                 to.copy_from_slice(&whole[..to.len()]);
             }
         }

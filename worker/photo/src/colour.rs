@@ -1,8 +1,9 @@
-//! Conversions between colour spaces: the one of JPEG's planes, and the one that a profile names, to sRGB.
+//! Conversions between colour spaces: the one of JPEG's planes, and the ones that profiles name, to sRGB.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decouple_contract::Colour;
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
 
 /// Colours that a conversion changes by no more than this are not worth converting.
@@ -48,30 +49,69 @@ fn convert(samples: &mut [u8], conversion: impl Fn(u16) -> u16) {
     }
 }
 
+type Transform = Arc<dyn TransformExecutor<u8> + Send + Sync>;
+
 /// A conversion to sRGB.
-pub(crate) struct ToSrgb(Arc<dyn TransformExecutor<u8> + Send + Sync>);
+pub(crate) struct ToSrgb {
+    profile: ColorProfile,
+    how: How,
+}
+
+enum How {
+    /// Of red, green and blue together.
+    Colours(Transform),
+    /// Of each by itself: of a grey photo, all are the same.
+    Greys(Box<[u8; 256]>),
+}
 
 impl ToSrgb {
     /// Returns the conversion that a photo's profile asks for; none where it is sRGB already, near enough. A profile that
-    /// cannot be used is passed over, as browsers do.
-    pub(crate) fn from_profile(profile: &[u8]) -> Option<Self> {
+    /// cannot be used is passed over, as browsers do, and so is one for greys on a photo with colours.
+    pub(crate) fn from_profile(profile: &[u8], grey: bool) -> Option<Self> {
         let profile = ColorProfile::new_from_slice(profile).ok()?;
-        if profile.color_space != DataColorSpace::Rgb {
-            return None;
-        }
-        let target = ColorProfile::new_srgb();
-        let transform =
-            profile.create_transform_8bit(Layout::Rgb, &target, Layout::Rgb, TransformOptions::default()).ok()?;
-        let conversion = Self(transform);
+        let how = match profile.color_space {
+            DataColorSpace::Rgb => How::Colours(transform(&profile, Layout::Rgb, &ColorProfile::new_srgb())?),
+            DataColorSpace::Gray if grey => {
+                let all: Vec<u8> = (0..=u8::MAX).collect();
+                let mut greys = [0; 256 * 3];
+                transform(&profile, Layout::Gray, &ColorProfile::new_srgb())?.transform(&all, &mut greys).ok()?;
+                How::Greys(Box::new(std::array::from_fn(|level| greys[level * 3 + 1])))
+            }
+            _ => return None,
+        };
+        let conversion = Self { profile, how };
         conversion.is_seen().then_some(conversion)
     }
 
     /// Converts pixels. Where it cannot be done they stay as they are.
     pub(crate) fn convert(&self, pixels: Bytes) -> Bytes {
-        let mut converted = vec![0; pixels.len()];
-        match self.0.transform(&pixels, &mut converted) {
-            Ok(()) => converted.into(),
-            Err(_) => pixels,
+        match &self.how {
+            How::Colours(transform) => {
+                let mut converted = vec![0; pixels.len()];
+                match transform.transform(&pixels, &mut converted) {
+                    Ok(()) => converted.into(),
+                    Err(_) => pixels,
+                }
+            }
+            How::Greys(table) => pixels.iter().map(|level| table[usize::from(*level)]).collect(),
+        }
+    }
+
+    /// Returns a colour as it must be so that converting makes it what it is now; the nearest where there is none.
+    pub(crate) fn before(&self, colour: Colour) -> Colour {
+        match &self.how {
+            How::Colours(_) => {
+                let mut before = colour.0;
+                let back = transform(&ColorProfile::new_srgb(), Layout::Rgb, &self.profile);
+                match back.map(|back| back.transform(&colour.0, &mut before)) {
+                    Some(Ok(())) => Colour(before),
+                    _ => colour,
+                }
+            }
+            How::Greys(table) => Colour(colour.0.map(|wanted| {
+                let nearest = (0..=u8::MAX).min_by_key(|level| table[usize::from(*level)].abs_diff(wanted));
+                nearest.unwrap_or(wanted)
+            })),
         }
     }
 
@@ -87,6 +127,31 @@ impl ToSrgb {
         let converted = self.convert(colours.clone());
         colours.iter().zip(&converted).any(|(before, after)| before.abs_diff(*after) > UNSEEN)
     }
+}
+
+fn transform(from: &ColorProfile, layout: Layout, to: &ColorProfile) -> Option<Transform> {
+    from.create_transform_8bit(layout, to, Layout::Rgb, TransformOptions::default()).ok()
+}
+
+/// Converts what is to be printed, four bytes a pixel (cyan, magenta, yellow, black; 255 is all of an ink), to red, green and blue: as
+/// the profile of the inks says, or without one as if they were perfect.
+pub(crate) fn inks_to_rgb(inks: &[u8], profile: Option<&[u8]>) -> Vec<u8> {
+    let mut rgb = vec![0; inks.len() / 4 * 3];
+    let profile = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok());
+    let profile = profile.filter(|profile| profile.color_space == DataColorSpace::Cmyk);
+    // For inks, the library has the layout of four channels.
+    let by_profile = profile.and_then(|profile| transform(&profile, Layout::Rgba, &ColorProfile::new_srgb()));
+    if by_profile.is_some_and(|transform| transform.transform(inks, &mut rgb).is_ok()) {
+        return rgb;
+    }
+    for (rgb, inks) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(inks.as_chunks::<4>().0) {
+        let left = |ink: u8| u32::from(u8::MAX - ink);
+        let [.., black] = *inks;
+        for (channel, ink) in rgb.iter_mut().zip(inks) {
+            *channel = u8::try_from((left(*ink) * left(black) + 127) / 255).unwrap_or(u8::MAX);
+        }
+    }
+    rgb
 }
 
 #[cfg(test)]
@@ -121,15 +186,42 @@ mod tests {
 
     #[test]
     fn a_profile_that_is_none_or_srgb_changes_nothing() {
-        assert!(ToSrgb::from_profile(b"not a profile").is_none());
+        assert!(ToSrgb::from_profile(b"not a profile", false).is_none());
         let srgb = ColorProfile::new_srgb().encode().unwrap();
-        assert!(ToSrgb::from_profile(&srgb).is_none());
+        assert!(ToSrgb::from_profile(&srgb, false).is_none());
     }
 
     #[test]
     fn colours_of_a_wider_space_become_stronger() {
         let wide = ColorProfile::new_display_p3().encode().unwrap();
-        let converted = ToSrgb::from_profile(&wide).unwrap().convert(vec![200, 60, 60].into());
+        let converted = ToSrgb::from_profile(&wide, false).unwrap().convert(vec![200, 60, 60].into());
         assert!(converted[0] > 205 && converted[1] < 60, "{converted:?}");
+    }
+    #[test]
+    fn greys_are_converted_by_their_curve_and_only_where_all_is_grey() {
+        let linear = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let conversion = ToSrgb::from_profile(&linear, true).unwrap();
+        let converted = conversion.convert(vec![0, 128, 255].into());
+        assert!(converted[0] == 0 && converted[1].abs_diff(188) <= 1 && converted[2] == 255, "{converted:?}");
+        assert!(ToSrgb::from_profile(&linear, false).is_none());
+    }
+
+    #[test]
+    fn a_background_is_the_colour_that_was_asked_for_after_conversion() {
+        let wide = ToSrgb::from_profile(&ColorProfile::new_display_p3().encode().unwrap(), false).unwrap();
+        let linear = ToSrgb::from_profile(&ColorProfile::new_gray_with_gamma(1.0).encode().unwrap(), true).unwrap();
+        for (conversion, colour) in [(wide, [192, 32, 64]), (linear, [255, 188, 0])] {
+            let shown = conversion.convert(conversion.before(Colour(colour)).0.to_vec().into());
+            assert!(shown.iter().zip(colour).all(|(shown, colour)| shown.abs_diff(colour) <= 2), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn perfect_inks_take_away_what_they_are_for() {
+        let inks = [[0; 4], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255], [128, 0, 0, 128]];
+        let expected =
+            [[255; 3], [0, 255, 255], [255, 0, 255], [255, 255, 0], [0; 3], [63, 127, 127]].as_flattened().to_vec();
+        assert_eq!(inks_to_rgb(inks.as_flattened(), None), expected);
+        assert_eq!(inks_to_rgb(inks.as_flattened(), Some(b"no profile")), expected);
     }
 }

@@ -27,10 +27,6 @@ pub(crate) const MEMORY: u64 = 1024 * 1024 * 1024;
 const MOST_SCANS: u64 = 100;
 /// And this is what all of them may go over: some twenty scans of the largest photo that is taken.
 const MOST_SCANNED: u64 = 2_000_000_000;
-/// Of a large photo at its emptiest, a byte holds some 50 pixels. What claims or unpacks to more is made to cost much.
-const MOST_PIXELS_IN_A_BYTE: u64 = 200;
-/// So many pixels may be as empty as they like: screenshots are.
-const PIXELS_OF_A_SCREEN: u64 = 16_000_000;
 
 /// Opens a decoder of which no more than the header has been read.
 pub(crate) fn decoder<'a>(
@@ -62,11 +58,6 @@ pub(crate) struct Opened<'a> {
 /// Looks at a photo without decoding it.
 pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
     let header = inspect(content)?;
-    let pixels = u64::from(header.width) * u64::from(header.height);
-    if pixels > PIXELS_OF_A_SCREEN && pixels / MOST_PIXELS_IN_A_BYTE > content.len() as u64 {
-        let why = format!("{pixels} pixels in {} bytes are far more than a photo has", content.len());
-        return Err(PhotoError::Broken(why));
-    }
     let format = header.kind.format;
     let mut decoder = decoder(Cursor::new(head(content, header.kind)), format)
         .or_else(|_| decoder(Cursor::new(content), format))
@@ -115,8 +106,14 @@ impl Opened<'_> {
         if self.header.kind.format == ImageFormat::Jpeg {
             self.check_scans()?;
         }
+        let grey = !self.decoded.0.has_color();
+        let to_srgb = self.profile.as_ref().and_then(|profile| ToSrgb::from_profile(profile, grey));
+        // What is transparent becomes the background before it is converted.
+        let background = match &to_srgb {
+            Some(conversion) if self.decoded.0.has_alpha() => conversion.before(background),
+            _ => background,
+        };
         let picture = self.picture(self.turn.size(least), background)?;
-        let to_srgb = self.profile.and_then(|profile| ToSrgb::from_profile(&profile));
         Ok(Stored { picture, turn: self.turn, to_srgb })
     }
 
@@ -135,7 +132,7 @@ impl Opened<'_> {
 
     fn picture(&self, least: (usize, usize), background: Colour) -> Result<Picture, PhotoError> {
         let by_its_own = match self.header.kind.format {
-            ImageFormat::Jpeg => jpeg::planes(self.content, least)?.map(Picture::Planes),
+            ImageFormat::Jpeg => jpeg::decode(self.content, least, self.profile.as_deref())?,
             ImageFormat::Png => Some(Picture::Rgb(png::decode(self.content, least, background)?)),
             ImageFormat::Gif => Some(Picture::Rgb(gif::decode(self.content, least, background)?)),
             ImageFormat::WebP => webp::decode(self.content, background)?,

@@ -10,14 +10,36 @@ pub(crate) struct Frame {
     components: Vec<(usize, usize)>,
     /// It comes in several scans, so that a decoder holds all coefficients.
     pub(crate) scans: bool,
-    /// Its components are brightness and colour.
-    pub(crate) planes: bool,
+    pub(crate) colours: Colours,
+}
+
+/// Tells whether brightness and colour have one of the relations that the library has planes of.
+fn are_usual(components: &[(usize, usize)]) -> bool {
+    let &[luma, cb, cr] = components else { return false };
+    let known = match cb {
+        (1, 1) => matches!(luma, (1 | 2 | 4, 1) | (1 | 2, 2) | (1, 4)),
+        (1, 2) | (2, 1) => luma == (2, 2) || luma == cb,
+        (1, 3) | (3, 1) => luma == cb,
+        _ => false,
+    };
+    known && cb == cr
+}
+
+/// What the components of a JPEG are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colours {
+    /// Brightness, and perhaps colour at one of the usual fractions of its size.
+    Planes,
+    /// Four inks.
+    Inks,
+    /// Red, green and blue, or something unusual.
+    Others,
 }
 
 impl Frame {
     /// Reads the head; none where it is broken.
     pub(crate) fn of(content: &[u8]) -> Option<Self> {
-        let (mut frame, mut names, mut adobe, mut jfif) = (None, Vec::new(), None, false);
+        let (mut frame, mut names, mut adobe, mut jfif, mut strange) = (None, Vec::new(), None, false, false);
         let mut at = 2;
         while let Some(marker) = next_marker(content, &mut at) {
             if matches!(marker, 0xD0..=0xD9 | 0x01) {
@@ -34,17 +56,23 @@ impl Frame {
                         components.map(|one| (usize::from(one[1] >> 4).max(1), usize::from(one[1] & 15).max(1)));
                     frame = Some((samples.collect(), matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE)));
                 }
-                0xE0 => jfif |= segment.starts_with(b"JFIF\0"),
+                0xE0 if segment.starts_with(b"JFIF\0") => {
+                    jfif = true;
+                    strange |= segment.get(5) != Some(&1);
+                }
                 0xEE if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
                 0xDA => {
                     let (components, progressive): (Vec<_>, bool) = frame?;
                     let scans = progressive || usize::from(*segment.first()?) < components.len();
-                    let planes = match components.len() {
-                        1 => true,
-                        3 => jfif || adobe.map_or(names != *b"RGB", |transform| transform != 0),
-                        _ => false,
+                    let ycc = jfif || adobe.map_or(names != *b"RGB", |transform| transform != 0);
+                    let colours = match components.len() {
+                        _ if strange => Colours::Others,
+                        1 => Colours::Planes,
+                        3 if ycc && are_usual(&components) => Colours::Planes,
+                        4 => Colours::Inks,
+                        _ => Colours::Others,
                     };
-                    return Some(Self { components, scans, planes });
+                    return Some(Self { components, scans, colours });
                 }
                 _ => {}
             }
@@ -71,16 +99,32 @@ mod tests {
 
     #[test]
     fn how_a_photo_is_stored_is_told_by_its_head() {
-        for (name, samples, scans, planes) in [
-            ("baseline.jpg", 150, false, true),
-            ("progressive.jpg", 150, true, true),
-            ("half-colour.jpg", 200, false, true),
-            ("full-colour.jpg", 300, false, true),
-            ("grey.jpg", 100, false, true),
-            ("cmyk.jpg", 400, false, false),
+        for (name, samples, scans, colours) in [
+            ("baseline.jpg", 150, false, Colours::Planes),
+            ("progressive.jpg", 150, true, Colours::Planes),
+            ("half-colour.jpg", 200, false, Colours::Planes),
+            ("full-colour.jpg", 300, false, Colours::Planes),
+            ("grey.jpg", 100, false, Colours::Planes),
+            ("cmyk.jpg", 400, false, Colours::Inks),
         ] {
             let frame = Frame::of(&seed(name)).unwrap();
-            assert_eq!((frame.samples(100), frame.scans, frame.planes), (samples, scans, planes), "{name}");
+            assert_eq!((frame.samples(100), frame.scans, frame.colours), (samples, scans, colours), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_its_library_has_planes_of_is_said_to_have_some() {
+        let mut photo = seed("baseline.jpg");
+        let frame = photo.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+        let sides = [0x11, 0x12, 0x13, 0x14, 0x21, 0x22, 0x31, 0x41];
+        let mut decoder = turbojpeg::Decompressor::new().unwrap();
+        for (luma, cb, cr) in sides.iter().flat_map(|a| sides.iter().flat_map(move |b| sides.map(|c| (*a, *b, c)))) {
+            for (at, sampling) in [luma, cb, cr].into_iter().enumerate() {
+                photo[frame + 11 + at * 3] = sampling;
+            }
+            let known = decoder.read_header(&photo).is_ok_and(|header| header.subsamp != turbojpeg::Subsamp::Unknown);
+            let said = Frame::of(&photo).unwrap().colours == Colours::Planes;
+            assert!(known || !said, "{luma:x} {cb:x} {cr:x}: said {said}, known {known}");
         }
     }
 

@@ -6,8 +6,6 @@ use flate2::{Compression, write::ZlibEncoder};
 use image::{DynamicImage, GrayImage, ImageFormat};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Bytes that are enough for 100 megapixels.
-const FULL: usize = 600_000;
 /// A progressive JPEG of 16 x 16 grey pixels.
 const PROGRESSIVE: &[u8] = include_bytes!("../../../../tests/photos/crafted/progressive.jpg");
 /// A JPEG of 64 x 48 pixels in cyan, magenta, yellow and black, as a well-known photo editor writes them.
@@ -35,6 +33,16 @@ pub(crate) fn jpeg_with_segment(marker: u8, content: &[u8]) -> Vec<u8> {
 /// A JPEG whose header claims another size.
 pub(crate) fn jpeg_that_claims(width: u16, height: u16) -> Vec<u8> {
     claiming(small(ImageFormat::Jpeg), width, height)
+}
+
+/// The same, of planes whose sizes have nothing to do with each other.
+pub(crate) fn jpeg_of_uneven_planes(width: u16, height: u16) -> Vec<u8> {
+    let mut file = jpeg_that_claims(width, height);
+    let frame = file.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    for (plane, sampling) in [0x22, 0x21, 0x12].into_iter().enumerate() {
+        file[frame + 11 + plane * 3] = sampling;
+    }
+    file
 }
 
 /// A progressive JPEG whose header claims another size.
@@ -98,7 +106,7 @@ pub(crate) fn black_png(width: u32, height: u32) -> Vec<u8> {
     png(width, height, &[chunk(*b"IDAT", &pixels)])
 }
 
-/// A PNG of 100 megapixels that are all alike, in a file that is as long as a very empty photo's.
+/// A PNG of 100 megapixels that are all alike.
 pub(crate) fn large_png(colours: Colours, interlaced: bool) -> Vec<u8> {
     const SIDE: usize = 10_000;
     // First column, columns, first row and rows from one to the next, as Adam7 has them.
@@ -113,8 +121,7 @@ pub(crate) fn large_png(colours: Colours, interlaced: bool) -> Vec<u8> {
     };
     let pixels = if interlaced { passes.iter().map(rows).sum() } else { in_order.iter().map(rows).sum::<usize>() };
     let side = u32::try_from(SIDE).unwrap();
-    let chunks = [chunk(*b"IDAT", &deflated(pixels)), chunk(*b"fuLL", &full(Vec::new()))];
-    png_of([depth, kind, 0, 0, interlaced.into()], side, side, &chunks)
+    png_of([depth, kind, 0, 0, interlaced.into()], side, side, &[chunk(*b"IDAT", &deflated(pixels))])
 }
 
 /// Pixels of a PNG.
@@ -124,12 +131,6 @@ pub(crate) enum Colours {
     Eight,
     /// The same in sixteen, and transparency.
     SixteenAndAlpha,
-}
-
-/// Makes a file as long as a very empty photo of 100 megapixels is.
-pub(crate) fn full(mut file: Vec<u8>) -> Vec<u8> {
-    file.resize(file.len() + FULL, 0);
-    file
 }
 
 /// A lossless WebP whose header claims another size.

@@ -33,6 +33,8 @@ pub enum Format {
     Jpeg,
     /// WebP, lossy.
     Webp,
+    /// AVIF, lossy.
+    Avif,
 }
 
 /// A colour in sRGB, written as `#rrggbb`.

@@ -24,10 +24,41 @@ pub(crate) fn ycc_to_rgb(luma: &[u8], chroma: Option<[&[u8]; 2]>) -> Vec<u8> {
         let channels =
             [luma + 91_881 * cr, luma - 22_554 * cb - 46_802 * cr, luma + 116_130 * cb].map(|sum| (sum + 32_768) >> 16);
         for (to, channel) in pixel.iter_mut().zip(channels) {
-            *to = u8::try_from(channel.clamp(0, 255)).unwrap_or(u8::MAX);
+            *to = level(channel);
         }
     }
     rgb
+}
+
+/// Converts rows of red, green and blue to brightness and two planes of colour, half as fine each way. A sample of colour is of the
+/// mean of the pixels that it covers: at an edge that may be two, or one.
+pub(crate) fn rgb_to_ycc(rgb: &[u8], width: usize) -> [Vec<u8>; 3] {
+    let mut planes = [rgb.len() / 3, rgb.len() / 12, rgb.len() / 12].map(Vec::with_capacity);
+    let [luma, cb, cr] = &mut planes;
+    let mut sums = vec![[0_i32; 4]; width.div_ceil(2)];
+    for rows in rgb.chunks((width * 3 * 2).max(1)) {
+        sums.fill([0; 4]);
+        for row in rows.chunks_exact(width * 3) {
+            for (x, pixel) in row.as_chunks().0.iter().enumerate() {
+                let [red, green, blue]: [i32; 3] = pixel.map(i32::from);
+                // 0.299, 0.587 and 0.114 in 1/65536, and a half to round.
+                luma.push(level((19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16));
+                let sum = &mut sums[x / 2];
+                *sum = [sum[0] + red, sum[1] + green, sum[2] + blue, sum[3] + 1];
+            }
+        }
+        for [red, green, blue, count] in &sums {
+            // 0.168736, 0.331264, 0.5, 0.418688 and 0.081312 in 1/65536. Colour is counted from 128 on.
+            let mean = |sum: i32| level((sum + (128 * 65_536 + 32_768) * count) / (65_536 * count.max(&1)));
+            cb.push(mean(-11_058 * red - 21_710 * green + 32_768 * blue));
+            cr.push(mean(32_768 * red - 27_439 * green - 5_329 * blue));
+        }
+    }
+    planes
+}
+
+fn level(value: i32) -> u8 {
+    u8::try_from(value.clamp(0, 255)).unwrap_or(u8::MAX)
 }
 
 /// Of a plane of colour: neither more nor less than grey has.
@@ -164,6 +195,19 @@ mod tests {
         let expected = [254, 0, 0, 0, 255, 1, 0, 0, 254, 255, 255, 255, 0, 0, 0];
         assert!(rgb.iter().zip(expected).all(|(found, expected): (&u8, u8)| found.abs_diff(expected) <= 1), "{rgb:?}");
         assert_eq!(ycc_to_rgb(&[7, 9], None), [7, 7, 7, 9, 9, 9]);
+    }
+
+    #[test]
+    fn colours_become_the_planes_that_stand_for_them() {
+        let [red, green, blue] = [[255, 0, 0], [0, 255, 0], [0, 0, 255]];
+        // Five pixels in three rows: the last column and the last row have no partner.
+        let rows = [[red, red, green, blue, blue], [red, red, blue, green, blue], [green, green, red, blue, red]];
+        let [luma, cb, cr] = rgb_to_ycc(rows.as_flattened().as_flattened(), 5);
+        assert_eq!(luma, [76, 76, 150, 29, 29, 76, 76, 29, 150, 29, 150, 150, 76, 29, 76]);
+        assert_eq!(cb, [85, 150, 255, 44, 170, 85]);
+        assert_eq!(cr, [255, 64, 107, 21, 181, 255]);
+        let [luma, cb, cr] = rgb_to_ycc(&[255; 3], 1);
+        assert_eq!((&luma[..], &cb[..], &cr[..]), (&[255][..], &[128][..], &[128][..]));
     }
 
     #[test]

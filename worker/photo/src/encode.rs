@@ -3,13 +3,22 @@
 use decouple_contract::Format;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
-use crate::{PhotoError, picture::Picture, planes::Planes, webp};
+use crate::{PhotoError, avif, picture::Picture, planes::Planes, webp};
 
 /// Returns how many pixels a side of a picture may have in a format: for JPEG those that its library writes.
 pub(crate) fn longest_side(format: Format) -> usize {
     match format {
         Format::Jpeg => 65_500,
         Format::Webp => 16_383,
+        Format::Avif => 65_535,
+    }
+}
+
+/// Returns how many bytes an encoder takes for each pixel beside what any rendition does.
+pub(crate) fn memory(format: Format) -> u64 {
+    match format {
+        Format::Jpeg | Format::Webp => 0,
+        Format::Avif => avif::ENCODING,
     }
 }
 
@@ -33,6 +42,7 @@ impl Encoder {
             (Format::Jpeg, Picture::Planes(planes)) => self.planes(planes, size),
             (Format::Jpeg, Picture::Rgb(rgb)) => self.pixels(&rgb.data, rgb.width * 3, size, PixelFormat::RGB),
             (Format::Webp, _) => webp::encode(picture, size, self.quality),
+            (Format::Avif, _) => avif::encode(picture, size, self.quality),
         }
     }
 

@@ -15,6 +15,7 @@
 // Tests paint pictures by formula.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss))]
 
+mod avif;
 mod colour;
 mod decode;
 mod encode;

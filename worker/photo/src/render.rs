@@ -4,7 +4,7 @@ use decouple_contract::Renditions;
 
 use crate::{
     PhotoError, decode,
-    encode::{Encoder, longest_side},
+    encode::{self, Encoder, longest_side},
     look::{Look, OF},
     memory::{Memory, Need, PROCESS, RENDITION},
     picture::{Picture, Stored},
@@ -56,7 +56,8 @@ pub fn need(content: &[u8], wanted: Wanted<'_>) -> Result<Need, PhotoError> {
     let (sizes, least) = wanted.of(opened.size());
     let Memory { decoding, kept } = opened.memory(least);
     let widest = sizes.first().map_or(0, |(width, height)| (width * height) as u64);
-    let made = widest * RENDITION * opened.copies();
+    let encoding = wanted.renditions.map_or(0, |settings| encode::memory(settings.format));
+    let made = widest * (RENDITION * opened.copies() + encoding);
     let memory = PROCESS + content.len() as u64 + decoding.max(kept + made);
     let (width, height) = (opened.header.width, opened.header.height);
     Ok(Need { width, height, memory })
@@ -206,8 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_are_what_they_say() {
-        for (format, kind) in [(Format::Jpeg, ImageFormat::Jpeg), (Format::Webp, ImageFormat::WebP)] {
+    fn every_format_is_what_it_says() {
+        let formats =
+            [(Format::Jpeg, ImageFormat::Jpeg), (Format::Webp, ImageFormat::WebP), (Format::Avif, ImageFormat::Avif)];
+        for (format, kind) in formats {
             let settings = Renditions { widths: vec![32], format, ..Renditions::default() };
             let made = renditions(&file(64, 64, ImageFormat::Jpeg), &settings);
             assert_eq!(image::guess_format(&made[0].data).unwrap(), kind);

@@ -19,6 +19,7 @@ pub(super) async fn store(
     let (extension, content_type) = match settings.format {
         Format::Jpeg => ("jpg", "image/jpeg"),
         Format::Webp => ("webp", "image/webp"),
+        Format::Avif => ("avif", "image/avif"),
     };
     try_join_all(encoded.into_iter().map(|rendition| async move {
         let key = format!("{}{}.{extension}", renditions_prefix(id), rendition.width);

@@ -120,18 +120,20 @@ async fn transparency_is_white_and_deep_or_grey_photos_are_photos() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renditions_are_as_the_settings_say() {
-    let (cloud, database) = (Cloud::start().await, Database::sqlite());
-    let settings = r#"{"widths": [100, 50, 5000, 100], "quality": 60, "format": "webp"}"#;
-    let worker = Worker::of("all", &cloud, &database).env("DECOUPLE_RENDITIONS", settings).start().await;
-    let client = worker.client();
-    let record = client.accepted(photo("rocket.jpg")).await;
-    let renditions = record["resize"]["renditions"].as_array().unwrap();
-    let widths: Vec<u64> = renditions.iter().map(|rendition| rendition["width"].as_u64().unwrap()).collect();
-    assert_eq!(widths, [640, 100, 50]);
-    let answer = client.get(renditions[1]["url"].as_str().unwrap()).await;
-    assert_eq!(answer.headers()["content-type"], "image/webp");
-    let file = answer.bytes().await.unwrap();
-    assert_eq!(image::guess_format(&file).unwrap(), ImageFormat::WebP);
+    for (format, kind) in [("webp", ImageFormat::WebP), ("avif", ImageFormat::Avif)] {
+        let (cloud, database) = (Cloud::start().await, Database::sqlite());
+        let settings = format!(r#"{{"widths": [100, 50, 5000, 100], "quality": 60, "format": "{format}"}}"#);
+        let worker = Worker::of("all", &cloud, &database).env("DECOUPLE_RENDITIONS", &settings).start().await;
+        let client = worker.client();
+        let record = client.accepted(photo("rocket.jpg")).await;
+        let renditions = record["resize"]["renditions"].as_array().unwrap();
+        let widths: Vec<u64> = renditions.iter().map(|rendition| rendition["width"].as_u64().unwrap()).collect();
+        assert_eq!(widths, [640, 100, 50]);
+        let answer = client.get(renditions[1]["url"].as_str().unwrap()).await;
+        assert_eq!(answer.headers()["content-type"], kind.to_mime_type());
+        let file = answer.bytes().await.unwrap();
+        assert_eq!(image::guess_format(&file).unwrap(), kind);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

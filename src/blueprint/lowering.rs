@@ -180,6 +180,7 @@ fn renditions(renditions: &model::Renditions) -> contract::Renditions {
         format: match renditions.format {
             model::Format::Jpeg => contract::Format::Jpeg,
             model::Format::Webp => contract::Format::Webp,
+            model::Format::Avif => contract::Format::Avif,
         },
         // The schema has seen to it that it is a colour.
         background: renditions.background.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),

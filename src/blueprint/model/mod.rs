@@ -150,6 +150,8 @@ pub enum Format {
     Jpeg,
     /// WebP: smaller at the same quality.
     Webp,
+    /// AVIF: half as large as JPEG at the same quality, for some twenty times its CPU time.
+    Avif,
 }
 
 /// How photos are tagged.

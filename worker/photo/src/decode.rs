@@ -88,7 +88,7 @@ impl Opened<'_> {
             ImageFormat::Jpeg => jpeg::memory(self.content, size, least),
             ImageFormat::Png => png::memory(self.content, size, least),
             ImageFormat::WebP => webp::memory(self.content, pixels),
-            ImageFormat::Gif => gif::memory(size, least),
+            ImageFormat::Gif => gif::memory(self.content, size, least),
             // A part is unpacked beside the whole, and may be all of it.
             _ => match self.decoded {
                 (ColorType::Rgb8 | ColorType::Rgba8, bytes) => Memory { decoding: bytes * 2, kept: bytes },

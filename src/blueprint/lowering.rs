@@ -184,6 +184,10 @@ fn renditions(renditions: &model::Renditions) -> contract::Renditions {
         },
         // The schema has seen to it that it is a colour.
         background: renditions.background.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),
+        animation: match renditions.animation {
+            None | Some(model::Animation::FirstFrame) => contract::Animation::FirstFrame,
+            Some(model::Animation::Keep) => contract::Animation::Keep,
+        },
     }
 }
 

@@ -139,6 +139,9 @@ pub struct Renditions {
         extend("patternErrorMessage" = "must be a colour such as #ffffff")
     )]
     pub background: Option<String>,
+    /// What becomes of what moves: GIF, and PNG and WebP of several frames. Without it: `first-frame`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub animation: Option<Animation>,
 }
 
 /// File format of renditions.
@@ -152,6 +155,17 @@ pub enum Format {
     Webp,
     /// AVIF: half as large as JPEG at the same quality, for some twenty times its CPU time.
     Avif,
+}
+
+/// What becomes of a photo that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Animation {
+    /// Its first frame is a photo as any other.
+    FirstFrame,
+    /// Its renditions move too. They are animated WebP, whatever the `format` of photos that do not move.
+    Keep,
 }
 
 /// How photos are tagged.

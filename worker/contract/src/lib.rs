@@ -11,5 +11,5 @@ mod task;
 pub mod timing;
 
 pub use role::{ParseRoleError, Role};
-pub use settings::{Colour, Format, ParseColourError, Renditions, Tagging};
+pub use settings::{Animation, Colour, Format, ParseColourError, Renditions, Tagging};
 pub use task::{Task, TaskError, VERSION};

@@ -17,11 +17,20 @@ pub struct Renditions {
     /// What shows through where a photo is transparent.
     #[serde(default, skip_serializing_if = "Colour::is_white")]
     pub background: Colour,
+    /// What becomes of what moves.
+    #[serde(default, skip_serializing_if = "Animation::is_first_frame")]
+    pub animation: Animation,
 }
 
 impl Default for Renditions {
     fn default() -> Self {
-        Self { widths: vec![2048, 1080, 480, 160], quality: 80, format: Format::Jpeg, background: Colour::WHITE }
+        Self {
+            widths: vec![2048, 1080, 480, 160],
+            quality: 80,
+            format: Format::Jpeg,
+            background: Colour::WHITE,
+            animation: Animation::FirstFrame,
+        }
     }
 }
 
@@ -35,6 +44,24 @@ pub enum Format {
     Webp,
     /// AVIF, lossy.
     Avif,
+}
+
+/// What becomes of a photo that moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Animation {
+    /// Its first frame is a photo as any other.
+    #[default]
+    FirstFrame,
+    /// Renditions move too. They are WebP, whatever the format of the others.
+    Keep,
+}
+
+impl Animation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_first_frame(&self) -> bool {
+        *self == Self::FirstFrame
+    }
 }
 
 /// A colour in sRGB, written as `#rrggbb`.
@@ -134,8 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn renditions_without_a_background_have_a_white_one() {
-        let read: Renditions = serde_json::from_str(r#"{"widths": [9], "quality": 8, "format": "webp"}"#).unwrap();
-        assert_eq!(read.background, Colour::WHITE);
+    fn what_settings_leave_out_is_white_and_does_not_move() {
+        let text = r#"{"widths":[9],"quality":8,"format":"webp"}"#;
+        let mut read: Renditions = serde_json::from_str(text).unwrap();
+        assert_eq!((read.background, read.animation), (Colour::WHITE, Animation::FirstFrame));
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        read.animation = Animation::Keep;
+        assert!(serde_json::to_string(&read).unwrap().ends_with(r#","animation":"keep"}"#));
     }
 }

@@ -1,6 +1,9 @@
 //! From the bytes that were uploaded to pixels, as they are stored: not yet upright, not yet in sRGB.
 
-use std::io::{BufRead, Cursor, Seek};
+use std::{
+    io::{BufRead, Cursor, Seek},
+    sync::Arc,
+};
 
 use decouple_contract::Colour;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
@@ -47,7 +50,7 @@ pub(crate) fn decoder<'a>(
 
 /// A photo whose header was read and found fit.
 pub(crate) struct Opened<'a> {
-    content: &'a [u8],
+    pub(crate) content: &'a [u8],
     pub(crate) header: Header,
     turn: Turn,
     profile: Option<Vec<u8>>,
@@ -102,19 +105,29 @@ impl Opened<'_> {
 
     /// Decodes to at least the size given (upright), or to the photo's own where that is smaller. What is transparent shows
     /// the background.
-    pub(crate) fn decode(self, least: (usize, usize), background: Colour) -> Result<Stored, PhotoError> {
+    pub(crate) fn decode(&self, least: (usize, usize), background: Colour) -> Result<Stored, PhotoError> {
         if self.header.kind.format == ImageFormat::Jpeg {
             self.check_scans()?;
         }
-        let grey = !self.decoded.0.has_color();
-        let to_srgb = self.profile.as_ref().and_then(|profile| ToSrgb::from_profile(profile, grey));
+        let to_srgb = self.to_srgb();
         // What is transparent becomes the background before it is converted.
         let background = match &to_srgb {
             Some(conversion) if self.decoded.0.has_alpha() => conversion.before(background),
             _ => background,
         };
         let picture = self.picture(self.turn.size(least), background)?;
-        Ok(Stored { picture, turn: self.turn, to_srgb })
+        Ok(self.stored(picture, to_srgb))
+    }
+
+    /// Returns the conversion that the photo's profile asks for, where it asks for one that is seen.
+    pub(crate) fn to_srgb(&self) -> Option<Arc<ToSrgb>> {
+        let grey = !self.decoded.0.has_color();
+        self.profile.as_ref().and_then(|profile| ToSrgb::from_profile(profile, grey)).map(Arc::new)
+    }
+
+    /// Says of pixels of this photo how they become upright and get the right colours.
+    pub(crate) fn stored(&self, picture: Picture, to_srgb: Option<Arc<ToSrgb>>) -> Stored {
+        Stored { picture, turn: self.turn, to_srgb }
     }
 
     /// Refuses a JPEG without its end, and one that is made to cost much.

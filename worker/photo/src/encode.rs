@@ -78,6 +78,6 @@ impl Encoder {
     }
 }
 
-fn broken(why: impl std::fmt::Display) -> PhotoError {
+pub(crate) fn broken(why: impl std::fmt::Display) -> PhotoError {
     PhotoError::Broken(format!("it cannot be encoded: {why}"))
 }

@@ -9,12 +9,14 @@
 //!
 //! - `inspect` reads headers, `memory` says what a photo takes, `decode` gives pixels (a [`picture`]), `render` makes renditions,
 //!   `look` what the model sees.
+//! - `animation` gives the frames of what moves, one after the other, and writes files of them.
 //! - `planes` and `rgb` own pixels and their resizing; `colour` converts, `turn` puts upright, `encode` writes files.
 //! - [`model`] knows what is in a photo, by a model and its labels.
 
 // Tests paint pictures by formula.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss))]
 
+mod animation;
 mod avif;
 mod colour;
 mod decode;

@@ -1,5 +1,7 @@
 //! A photo's pixels, in planes or in red, green and blue: what renditions are made from, whichever it is.
 
+use std::sync::Arc;
+
 use crate::{
     colour::ToSrgb,
     planes::{Coarse, Mirrored, Planes},
@@ -50,7 +52,7 @@ impl Picture {
 pub(crate) struct Stored {
     pub(crate) picture: Picture,
     pub(crate) turn: Turn,
-    pub(crate) to_srgb: Option<ToSrgb>,
+    pub(crate) to_srgb: Option<Arc<ToSrgb>>,
 }
 
 impl Stored {

@@ -20,6 +20,11 @@ const IN_ORDER: [Pass; 1] = [[0, 1, 0, 1]];
 /// Those of Adam7.
 const INTERLACED: [Pass; 7] =
     [[0, 8, 0, 8], [4, 8, 0, 8], [0, 4, 4, 8], [2, 4, 0, 4], [0, 2, 2, 4], [1, 2, 0, 2], [0, 1, 1, 2]];
+
+pub(crate) fn passes(interlaced: bool) -> &'static [Pass] {
+    if interlaced { &INTERLACED } else { &IN_ORDER }
+}
+
 /// Where the header says whether pixels come in order.
 const INTERLACE: usize = 28;
 
@@ -43,7 +48,7 @@ pub(crate) fn decode(content: &[u8], least: (usize, usize), background: Colour) 
     let (colours, depth) = reader.output_color_type();
     let mut squares = Squares::new(size, squares::side(size, least), interlaced);
     let mut row = Row { channels: channels(colours), background, narrow: Vec::new(), rgb: vec![0; width * 3] };
-    for [left, across, top, down] in if interlaced { &INTERLACED[..] } else { &IN_ORDER[..] } {
+    for [left, across, top, down] in passes(interlaced) {
         let pixels = width.saturating_sub(*left).div_ceil(*across);
         for y in (*top..if pixels == 0 { 0 } else { height }).step_by(*down) {
             let read = reader.next_row().map_err(|error| reason(&error))?.ok_or(PhotoError::Truncated)?;
@@ -59,7 +64,7 @@ pub(crate) fn decode(content: &[u8], least: (usize, usize), background: Colour) 
     Ok(squares.finish())
 }
 
-fn reason(error: &DecodingError) -> PhotoError {
+pub(crate) fn reason(error: &DecodingError) -> PhotoError {
     match error {
         DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => PhotoError::Truncated,
         error => in_words(error),

@@ -1,13 +1,16 @@
 //! Renditions, each from the next larger one, and what the model looks at, all from one decode.
 
-use decouple_contract::Renditions;
+use decouple_contract::{Animation, Colour, Format, Renditions};
 
 use crate::{
-    PhotoError, decode,
+    PhotoError, animation,
+    animation::{Frame, Output, Timeline},
+    decode::{self, Opened},
     encode::{self, Encoder, longest_side},
     look::{Look, OF},
     memory::{Memory, Need, PROCESS, RENDITION},
     picture::{Picture, Stored},
+    resample::{Area, Filter},
 };
 
 /// What is to be made of a photo.
@@ -26,6 +29,8 @@ pub struct Made {
     pub renditions: Vec<Encoded>,
     /// What the model looks at, where that was wanted.
     pub look: Option<Look>,
+    /// Why renditions stand still of a photo that moves, where they should move too.
+    pub not_kept: Option<String>,
 }
 
 /// A rendition as a file.
@@ -35,87 +40,158 @@ pub struct Encoded {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// The file's format. It is not the one that is wanted where the rendition moves.
+    pub format: Format,
     /// The file, without any metadata.
     pub data: Vec<u8>,
 }
 
-impl Wanted<'_> {
-    /// The sizes of the renditions of a photo, and the size that it is decoded to at least.
-    fn of(&self, size: (usize, usize)) -> (Vec<(usize, usize)>, (usize, usize)) {
-        let made = |settings: &Renditions| sizes(size, &settings.widths, longest_side(settings.format));
-        let sizes = self.renditions.map(made).unwrap_or_default();
+/// What is going to be made of a photo.
+struct Plan {
+    sizes: Vec<(usize, usize)>,
+    /// What it is decoded to at least.
+    least: (usize, usize),
+    /// Its frames, where all of them are shown.
+    frames: Option<Timeline>,
+    not_kept: Option<String>,
+}
+
+impl Plan {
+    fn of(opened: &Opened<'_>, wanted: Wanted<'_>) -> Result<Self, PhotoError> {
+        let sizes = |format| {
+            let widths = wanted.renditions.map(|settings| &settings.widths[..]).unwrap_or_default();
+            sizes(opened.size(), widths, longest_side(format))
+        };
+        let mut not_kept = None;
+        if let Some(settings) = wanted.renditions
+            && settings.animation == Animation::Keep
+            && let Some(frames) = Timeline::of(opened)?
+        {
+            let plan = Self { sizes: sizes(Format::Webp), least: opened.size(), frames: Some(frames), not_kept: None };
+            not_kept = frames.too_much(&plan.output(settings), plan.memory(opened, wanted));
+            if not_kept.is_none() {
+                return Ok(plan);
+            }
+        }
+        let sizes = wanted.renditions.map(|settings| sizes(settings.format)).unwrap_or_default();
         let widest = sizes.first().copied().unwrap_or_default();
-        let least = if self.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
-        (sizes, least)
+        let least = if wanted.look { (widest.0.max(OF), widest.1.max(OF)) } else { widest };
+        Ok(Self { sizes, least, frames: None, not_kept })
+    }
+
+    fn output(&self, settings: &Renditions) -> Output<'_> {
+        Output { sizes: &self.sizes, quality: settings.quality }
+    }
+
+    /// About the memory that it takes, in bytes, with that of the photo itself and of the process.
+    fn memory(&self, opened: &Opened<'_>, wanted: Wanted<'_>) -> u64 {
+        let pixels = if let (Some(frames), Some(settings)) = (self.frames, wanted.renditions) {
+            frames.memory(opened, &self.output(settings))
+        } else {
+            let Memory { decoding, kept } = opened.memory(self.least);
+            let widest = self.sizes.first().map_or(0, |(width, height)| (width * height) as u64);
+            let encoding = wanted.renditions.map_or(0, |settings| encode::memory(settings.format));
+            decoding.max(kept + widest * (RENDITION * opened.copies() + encoding))
+        };
+        PROCESS + opened.content.len() as u64 + pixels
     }
 }
 
 /// Says what it takes to make of a photo what is wanted, by its header.
 pub fn need(content: &[u8], wanted: Wanted<'_>) -> Result<Need, PhotoError> {
     let opened = decode::open(content)?;
-    let (sizes, least) = wanted.of(opened.size());
-    let Memory { decoding, kept } = opened.memory(least);
-    let widest = sizes.first().map_or(0, |(width, height)| (width * height) as u64);
-    let encoding = wanted.renditions.map_or(0, |settings| encode::memory(settings.format));
-    let made = widest * (RENDITION * opened.copies() + encoding);
-    let memory = PROCESS + content.len() as u64 + decoding.max(kept + made);
+    let plan = Plan::of(&opened, wanted)?;
     let (width, height) = (opened.header.width, opened.header.height);
-    Ok(Need { width, height, memory })
+    Ok(Need { width, height, memory: plan.memory(&opened, wanted) })
 }
 
 /// Makes of a photo what is wanted. It takes one core for as long as it takes.
 pub fn make(content: &[u8], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
     let opened = decode::open(content)?;
-    let (sizes, least) = wanted.of(opened.size());
-    let stored = opened.decode(least, wanted.renditions.map(|settings| settings.background).unwrap_or_default())?;
-    let mut maker = Maker { wanted, made: Made::default() };
-    maker.make(stored, &sizes)?;
-    Ok(maker.made)
+    let plan = Plan::of(&opened, wanted)?;
+    let background = wanted.renditions.map(|settings| settings.background).unwrap_or_default();
+    let mut made = match (wanted.renditions, plan.frames) {
+        (Some(settings), Some(frames)) => {
+            moving(&opened, frames, &plan.output(settings), settings.background, wanted.look)?
+        }
+        _ => still(opened.decode(plan.least, background)?, &plan.sizes, wanted)?,
+    };
+    made.not_kept = plan.not_kept;
+    Ok(made)
 }
 
-struct Maker<'a> {
-    wanted: Wanted<'a>,
-    made: Made,
+fn still(stored: Stored, sizes: &[(usize, usize)], wanted: Wanted<'_>) -> Result<Made, PhotoError> {
+    let Renditions { format, quality, .. } = *wanted.renditions.unwrap_or(&Renditions::default());
+    let mut encoder = Encoder::new(format, quality)?;
+    let mut made = Made::default();
+    made.look = cascade(stored, sizes, wanted.look, |picture, size| {
+        made.renditions.push(encoded(size, format, encoder.encode(picture, size)?)?);
+        Ok(())
+    })?;
+    Ok(made)
 }
 
-impl Maker<'_> {
-    fn make(&mut self, stored: Stored, sizes: &[(usize, usize)]) -> Result<(), PhotoError> {
-        let (Some(settings), Some(widest)) = (self.wanted.renditions, sizes.first()) else {
-            self.look_at_stored(&stored);
-            return Ok(());
-        };
-        let mut encoder = Encoder::new(settings.format, settings.quality)?;
-        let mut picture = stored.upright(*widest);
-        if !serves(*widest) {
-            self.look_at_stored(&stored);
-        }
-        // The largest picture is of no use from here on, and is most of the memory.
-        drop(stored);
-        for (index, size) in sizes.iter().enumerate() {
-            if index > 0 {
-                picture = picture.resize(*size);
-            }
-            self.encode(&mut encoder, &picture, *size)?;
-            let next_serves = sizes.get(index + 1).is_some_and(|next| serves(*next));
-            if self.wanted.look && self.made.look.is_none() && !next_serves {
-                self.made.look = Some(Look::at(&picture));
-            }
-        }
-        Ok(())
+/// Makes files of all frames, and lets the model look at the first.
+fn moving(
+    opened: &Opened<'_>,
+    frames: Timeline,
+    output: &Output<'_>,
+    background: Colour,
+    look: bool,
+) -> Result<Made, PhotoError> {
+    let Output { sizes, quality } = *output;
+    let encoder = |size: &(usize, usize)| animation::Encoder::new(*size, quality, frames.plays);
+    let mut encoders = sizes.iter().map(encoder).collect::<Result<Vec<_>, _>>()?;
+    let mut made = Made::default();
+    let to_srgb = opened.to_srgb();
+    // What is transparent becomes the background before it is converted.
+    let background = to_srgb.as_ref().map_or(background, |conversion| conversion.before(background));
+    for frame in frames.decode(opened, background)? {
+        let Frame { picture, milliseconds } = frame?;
+        let stored = opened.stored(Picture::Rgb(picture), to_srgb.clone());
+        let mut encoders = encoders.iter_mut();
+        let seen = cascade(stored, sizes, look && made.look.is_none(), |picture, size| {
+            let frame = picture.patch(Area::whole(size), Filter::Lanczos3, size);
+            encoders.next().map_or(Ok(()), |encoder| encoder.add(&frame, milliseconds))
+        })?;
+        made.look = made.look.or(seen);
     }
+    for (size, encoder) in sizes.iter().zip(encoders) {
+        made.renditions.push(encoded(*size, Format::Webp, encoder.finish()?)?);
+    }
+    Ok(made)
+}
 
-    fn look_at_stored(&mut self, stored: &Stored) {
-        if self.wanted.look {
-            self.made.look = Some(Look::at_stored(stored));
+fn encoded((width, height): (usize, usize), format: Format, data: Vec<u8>) -> Result<Encoded, PhotoError> {
+    let pixels = |side: usize| u32::try_from(side).map_err(PhotoError::broken);
+    Ok(Encoded { width: pixels(width)?, height: pixels(height)?, format, data })
+}
+
+/// Makes each size from the next larger one. Returns what the model looks at, where that is wanted: the smallest picture that
+/// serves.
+fn cascade(
+    stored: Stored,
+    sizes: &[(usize, usize)],
+    look: bool,
+    mut each: impl FnMut(&Picture, (usize, usize)) -> Result<(), PhotoError>,
+) -> Result<Option<Look>, PhotoError> {
+    let widest = sizes.first().copied().filter(|widest| serves(*widest));
+    let mut seen = (look && widest.is_none()).then(|| Look::at_stored(&stored));
+    let Some(widest) = sizes.first() else { return Ok(seen) };
+    let mut picture = stored.upright(*widest);
+    // The largest picture is of no use from here on, and is most of the memory.
+    drop(stored);
+    for (index, size) in sizes.iter().enumerate() {
+        if index > 0 {
+            picture = picture.resize(*size);
+        }
+        each(&picture, *size)?;
+        let next_serves = sizes.get(index + 1).is_some_and(|next| serves(*next));
+        if look && seen.is_none() && !next_serves {
+            seen = Some(Look::at(&picture));
         }
     }
-
-    fn encode(&mut self, encoder: &mut Encoder, picture: &Picture, size: (usize, usize)) -> Result<(), PhotoError> {
-        let pixels = |size: usize| u32::try_from(size).map_err(PhotoError::broken);
-        let data = encoder.encode(picture, size)?;
-        self.made.renditions.push(Encoded { width: pixels(size.0)?, height: pixels(size.1)?, data });
-        Ok(())
-    }
+    Ok(seen)
 }
 
 /// Tells whether a picture is large enough for the model to look at.

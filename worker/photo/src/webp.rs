@@ -50,7 +50,7 @@ pub(crate) fn decode(content: &[u8], background: Colour) -> Result<Option<Pictur
 
 /// About the memory that decoding takes at most, and that what comes of it takes, in bytes.
 pub(crate) fn memory(content: &[u8], pixels: u64) -> Memory {
-    let has = |kind: &[u8; 4]| chunks(content).any(|found| found == kind);
+    let has = |kind: &[u8; 4]| chunks(content).any(|(found, _)| found == kind);
     let (decoding, kept) = match () {
         // Frames are laid over each other.
         () if has(b"ANIM") => (12, 4),
@@ -62,18 +62,19 @@ pub(crate) fn memory(content: &[u8], pixels: u64) -> Memory {
     Memory { decoding: pixels * decoding, kept: pixels * kept }
 }
 
-/// Kinds of the parts of a file.
-fn chunks(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The parts of a file, each with its kind.
+pub(crate) fn chunks(content: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = content.get(12..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (kind, length) = (rest.get(..4)?, rest.get(4..8)?.try_into().map(u32::from_le_bytes).ok()?);
-        rest = rest.get(8..)?.get((length as usize).checked_next_multiple_of(2)?..).unwrap_or_default();
-        Some(kind)
+        let (length, behind) = (length as usize, rest.get(8..)?);
+        rest = behind.get(length.checked_next_multiple_of(2)?..).unwrap_or_default();
+        Some((kind, &behind[..length.min(behind.len())]))
     })
 }
 
 /// The container says how long it is.
-fn claimed_length(content: &[u8]) -> u64 {
+pub(crate) fn claimed_length(content: &[u8]) -> u64 {
     let length = content.get(4..8).and_then(|length| length.try_into().ok()).map_or(0, u32::from_le_bytes);
     u64::from(length) + 8
 }

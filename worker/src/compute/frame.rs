@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use decouple_contract::Renditions;
+use decouple_contract::{Format, Renditions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -25,23 +25,27 @@ pub(super) struct Order {
 /// What came of it; the bytes of the renditions follow, then those of the look.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    Made { renditions: Vec<Size>, look: bool },
+    Made { renditions: Vec<File>, look: bool, not_kept: Option<String> },
     Refused(PhotoError),
 }
 
 /// A rendition whose bytes follow.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Size {
+pub(super) struct File {
     width: u32,
     height: u32,
+    format: Format,
     length: usize,
 }
 
 impl Answer {
     pub(super) fn of(made: &Made) -> Self {
-        let size =
-            |encoded: &Encoded| Size { width: encoded.width, height: encoded.height, length: encoded.data.len() };
-        Self::Made { renditions: made.renditions.iter().map(size).collect(), look: made.look.is_some() }
+        let file = |encoded: &Encoded| {
+            let Encoded { width, height, format, ref data } = *encoded;
+            File { width, height, format, length: data.len() }
+        };
+        let renditions = made.renditions.iter().map(file).collect();
+        Self::Made { renditions, look: made.look.is_some(), not_kept: made.not_kept.clone() }
     }
 }
 
@@ -73,15 +77,15 @@ pub(super) async fn read_answer(from: &mut (impl AsyncRead + Unpin)) -> io::Resu
     from.read_exact(&mut length).await?;
     let mut json = vec![0; head_length(length)?];
     from.read_exact(&mut json).await?;
-    let (sizes, look) = match parse(&json)? {
+    let (files, look, not_kept) = match parse(&json)? {
         Answer::Refused(error) => return Ok(Err(error)),
-        Answer::Made { renditions, look } => (renditions, look),
+        Answer::Made { renditions, look, not_kept } => (renditions, look, not_kept),
     };
-    let mut made = Made::default();
-    for Size { width, height, length } in sizes {
+    let mut made = Made { not_kept, ..Made::default() };
+    for File { width, height, format, length } in files {
         let mut data = vec![0; body_length(length)?];
         from.read_exact(&mut data).await?;
-        made.renditions.push(Encoded { width, height, data });
+        made.renditions.push(Encoded { width, height, format, data });
     }
     if look {
         let mut bytes = vec![0; Look::LENGTH];
@@ -124,11 +128,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_arrives_as_it_was_sent() {
         let look = Look::from_bytes(vec![7; Look::LENGTH]).unwrap();
-        let encoded = Encoded { width: 4, height: 3, data: vec![1, 2] };
-        let made = Made { renditions: vec![encoded.clone()], look: Some(look.clone()) };
+        let encoded = Encoded { width: 4, height: 3, format: Format::Webp, data: vec![1, 2] };
+        let why = Some("it is too much".to_owned());
+        let made = Made { renditions: vec![encoded.clone()], look: Some(look.clone()), not_kept: why.clone() };
         let sent = [&head(&Answer::of(&made)).unwrap()[..], &encoded.data, look.as_bytes()].concat();
         let read = read_answer(&mut &sent[..]).await.unwrap().unwrap();
-        assert_eq!((read.renditions, read.look), (vec![encoded], Some(look)));
+        assert_eq!((read.renditions, read.look, read.not_kept), (vec![encoded], Some(look), why));
         let refused = head(&Answer::Refused(PhotoError::Truncated)).unwrap();
         assert_eq!(read_answer(&mut &refused[..]).await.unwrap().unwrap_err(), PhotoError::Truncated);
         assert!(read_answer(&mut &sent[..sent.len() - 1]).await.is_err());

@@ -167,13 +167,13 @@ impl Jobs {
     }
 
     async fn work_on(&self, job: &Job<'_>, original: Bytes) -> Result<(), JobError> {
-        let computed = match self.compute(original, job.resize, job.tag).await {
+        let computed = match self.compute(job, original).await {
             Ok(computed) => computed,
             Err(JobError::Compute(ComputeError::Photo(error))) => return self.fail(job, &error.to_string()).await,
             Err(error) => return Err(error),
         };
         if job.resize {
-            let stored = resize::store(&self.store, job.id, &self.renditions, computed.renditions).await?;
+            let stored = resize::store(&self.store, job.id, computed.renditions).await?;
             self.resized(job, &Part::Done(stored)).await?;
         }
         if let Some(tagged) = computed.tagged {
@@ -183,10 +183,13 @@ impl Jobs {
     }
 
     /// Decodes once for both parts, and holds a core until both are done.
-    async fn compute(&self, content: Bytes, resize: bool, tag: bool) -> Result<Computed, JobError> {
-        let photo = Photo { content, renditions: resize.then(|| self.renditions.clone()), look: tag };
+    async fn compute(&self, job: &Job<'_>, content: Bytes) -> Result<Computed, JobError> {
+        let photo = Photo { content, renditions: job.resize.then(|| self.renditions.clone()), look: job.tag };
         let place = self.workshop.place(photo).await.map_err(ComputeError::Photo)?;
         let made = place.make().await?;
+        if let Some(why) = &made.not_kept {
+            tracing::info!(image = job.id, why, "of what moves the first frame alone is shown");
+        }
         let tagged = match (self.tagger.clone(), made.look) {
             (Some(tagger), Some(look)) => {
                 let tagging = tokio::task::spawn_blocking(move || tagger.tag(&look));

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use decouple_contract::{Animation, Renditions};
 use image::ImageFormat;
 use serde_json::Value;
 
 use crate::support::{
     Cloud, Database, Worker,
     crafted::{self, Colours, large_png, lossless_webp_that_claims, progressive_jpeg_that_claims},
-    id, photo,
+    id, moving, photo,
     processes::{Process, megabytes},
 };
 
@@ -139,20 +140,52 @@ fn came_to(record: &Value, end: &End) -> bool {
     part("resize") && part("tag")
 }
 
+/// The same of what moves, where that is kept.
+fn table_of_what_moves() -> Vec<(&'static str, Vec<u8>, End)> {
+    let mut cut_apng = crafted::apng_of(2);
+    cut_apng.truncate(cut_apng.len() - 40);
+    vec![
+        ("a GIF of 2,000 frames", moving::gif((64, 48), 2000), Done),
+        ("a GIF of 10,000 frames", moving::gif((64, 48), 10_000), Done),
+        ("a GIF of 100 frames of 4 megapixels", moving::gif((2000, 2000), 100), Done),
+        ("a GIF of two frames of 100 megapixels", moving::gif((10_000, 10_000), 2), Done),
+        ("a GIF that sticks out very far", moving::gif_that_sticks_out(), Done),
+        ("a GIF that was cut off in its fifth frame", moving::gif_cut_in_its_fifth_frame(), Failed("cut off")),
+        ("a GIF whose second frame is broken", moving::gif_with_broken_second_frame(), Failed("cannot be decoded")),
+        ("an APNG of a thousand huge frames", crafted::apng_of(1000), Done),
+        ("an APNG that was cut off", cut_apng, Failed("cut off")),
+        ("an animated WebP", moving::webp((64, 64), (64, 64), 2), Done),
+        ("an animated WebP of huge frames", moving::webp((16_383, 6100), (16, 16), 2), Failed("MiB of memory")),
+        ("an animated WebP that sticks out", moving::webp((16, 16), (64, 64), 2), Failed("cannot be decoded")),
+        ("an animated WebP without a frame", moving::webp((64, 64), (64, 64), 0), Refused(422)),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_bad_input_has_its_end_and_the_worker_goes_on() {
+    all_come_to_their_end(table(), &Renditions::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moves_to_no_good_has_its_end_and_the_worker_goes_on() {
+    let settings = Renditions { animation: Animation::Keep, ..Renditions::default() };
+    all_come_to_their_end(table_of_what_moves(), &settings).await;
+}
+
+async fn all_come_to_their_end(table: Vec<(&'static str, Vec<u8>, End)>, settings: &Renditions) {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 3).await;
     let mut web = Worker::web(&cloud, &database, &queue).await;
     let mut process = Worker::of("process", &cloud, &database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)
         .env("DECOUPLE_PHOTO_MEMORY_MIB", &MOST_MEGABYTES.to_string())
+        .env("DECOUPLE_RENDITIONS", &serde_json::to_string(settings).unwrap())
         .start()
         .await;
     let client = web.client();
     let mut surprises = Vec::new();
     let mut costs = Vec::new();
-    for (what, content, end) in table() {
+    for (what, content, end) in table {
         let bytes = content.len();
         for process in processes([&web, &process]) {
             process.forget_peak();

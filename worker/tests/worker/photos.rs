@@ -2,7 +2,10 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use image::{
+    AnimationDecoder as _, Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage,
+    codecs::{gif::GifEncoder, jpeg::JpegEncoder, webp::WebPDecoder},
+};
 use serde_json::Value;
 
 use crate::support::{Client, Cloud, Database, Worker, id, photo};
@@ -134,6 +137,41 @@ async fn renditions_are_as_the_settings_say() {
         let file = answer.bytes().await.unwrap();
         assert_eq!(image::guess_format(&file).unwrap(), kind);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moves_is_kept_moving_where_settings_say_so() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let settings = r#"{"widths": [48, 24], "quality": 80, "format": "jpeg", "animation": "keep"}"#;
+    let worker = Worker::of("all", &cloud, &database).env("DECOUPLE_RENDITIONS", settings).start().await;
+    let client = worker.client();
+    let mut file = Vec::new();
+    let mut encoder = GifEncoder::new(&mut file);
+    let frames = [RED, GREEN, BLUE].map(|colour| {
+        let picture = RgbImage::from_pixel(96, 64, Rgb(colour));
+        Frame::from_parts(DynamicImage::ImageRgb8(picture).into_rgba8(), 0, 0, Delay::from_numer_denom_ms(70, 1))
+    });
+    encoder.encode_frames(frames).unwrap();
+    drop(encoder);
+    let record = client.accepted(file).await;
+    assert_eq!(record["tag"]["state"], "done");
+    for (index, size) in [(0, (48, 32)), (1, (24, 16))] {
+        let rendition = &record["resize"]["renditions"][index];
+        let answer = client.get(rendition["url"].as_str().unwrap()).await;
+        assert_eq!(answer.headers()["content-type"], "image/webp");
+        let decoder = WebPDecoder::new(Cursor::new(answer.bytes().await.unwrap())).unwrap();
+        let frames = decoder.into_frames().collect_frames().unwrap();
+        assert_eq!(frames.len(), 3);
+        for (frame, colour) in frames.iter().zip([RED, GREEN, BLUE]) {
+            assert_eq!((frame.buffer().dimensions(), frame.delay().numer_denom_ms()), (size, (70, 1)));
+            let seen = frame.buffer().get_pixel(8, 8).0;
+            assert!(seen.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 12), "{seen:?}");
+        }
+    }
+    // What stands still is as the settings say.
+    let record = client.accepted(photo("cat.png")).await;
+    let answer = client.get(record["resize"]["renditions"][0]["url"].as_str().unwrap()).await;
+    assert_eq!(answer.headers()["content-type"], "image/jpeg");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod client;
 mod cloud;
 pub(crate) mod crafted;
 mod database;
+pub(crate) mod moving;
 pub(crate) mod processes;
 mod proxy;
 mod worker;

@@ -1,6 +1,6 @@
 //! The fuzzer's seeds, a small file of each kind: as they are they become renditions; damaged they come to an end.
 
-use decouple_contract::{Format, Renditions};
+use decouple_contract::{Animation, Format, Renditions};
 use decouple_photo::{Made, PhotoError, Wanted, inspect, make};
 
 /// Damaged copies of each seed. The fuzzer tries very many more.
@@ -12,8 +12,8 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())).collect()
 }
 
-fn made(content: &[u8], format: Format) -> Result<Made, PhotoError> {
-    let settings = Renditions { widths: vec![30, 9], format, ..Renditions::default() };
+fn made(content: &[u8], format: Format, animation: Animation) -> Result<Made, PhotoError> {
+    let settings = Renditions { widths: vec![30, 9], format, animation, ..Renditions::default() };
     let made = make(content, Wanted { renditions: Some(&settings), look: true })?;
     assert!(made.look.is_some());
     for rendition in &made.renditions {
@@ -29,8 +29,13 @@ fn a_photo_of_every_kind_becomes_renditions_of_every_kind() {
     assert!(seeds.len() > 15, "{}", seeds.len());
     for (name, content) in seeds {
         for format in [Format::Jpeg, Format::Webp] {
-            let made = made(&content, format).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!((made.renditions.len(), made.renditions[1].width), (2, 9), "{name}");
+            let made = |animation| made(&content, format, animation).unwrap_or_else(|error| panic!("{name}: {error}"));
+            for animation in [Animation::FirstFrame, Animation::Keep] {
+                let moves = animation == Animation::Keep && name.starts_with("moving");
+                let expected = if moves { Format::Webp } else { format };
+                let sizes: Vec<_> = made(animation).renditions.iter().map(|made| (made.width, made.format)).collect();
+                assert_eq!(sizes[1..], [(9, expected)], "{name}");
+            }
         }
     }
 }
@@ -54,7 +59,7 @@ fn a_damaged_photo_of_any_kind_comes_to_an_end() {
             }
             // Larger sizes may come of it, which only take longer.
             if inspect(&damaged).is_ok_and(|header| header.width < 2000 && header.height < 2000) {
-                let _either = made(&damaged, Format::Jpeg);
+                let _either = made(&damaged, Format::Jpeg, Animation::Keep);
             }
         }
     }

@@ -15,6 +15,7 @@ mod outbox;
 mod queue;
 mod record;
 mod requests;
+mod sdk;
 mod site;
 mod store;
 mod sweep;
@@ -52,7 +53,7 @@ pub enum RunError {
 /// Runs a worker until `shutdown` is cancelled: it then takes nothing new, finishes what it has begun, and returns.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), RunError> {
     let config = Arc::new(config);
-    let sdk = aws_config::load_from_env().await;
+    let sdk = sdk::load().await;
     let secret = config.catalog_secret.as_deref().map(|arn| catalog::Secret::new(&sdk, arn, &config.catalog_url));
     let catalog = catalog::Catalog::open(&config.catalog_url, secret).await?;
     let store = store::Store::new(&sdk, &config.bucket);

@@ -9,10 +9,17 @@ use aws_sdk_sqs::{
 };
 use serde::Deserialize;
 
-use crate::{config::Config, faults::Faults, trace::TRACEPARENT};
+use crate::{
+    config::Config,
+    faults::Faults,
+    sdk::{ANSWER, answer_within},
+    trace::TRACEPARENT,
+};
 
 /// An empty receive waits for this long, so that nobody polls.
-const LONG_POLL_SECONDS: i32 = 20;
+const LONG_POLL: Duration = Duration::from_secs(20);
+/// Such an answer begins this much later at the latest.
+const BEYOND_POLL: Duration = Duration::from_secs(ANSWER.as_secs() / 2);
 /// SQS hands out at most so many at once.
 pub(crate) const MOST: usize = 10;
 /// A queue or a topic said no, or nothing.
@@ -66,10 +73,12 @@ impl Inbox {
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(most.clamp(1, MOST)).unwrap_or(1))
-            .wait_time_seconds(LONG_POLL_SECONDS)
+            .wait_time_seconds(seconds(LONG_POLL))
             .visibility_timeout(seconds(self.visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_attribute_names(TRACEPARENT)
+            .customize()
+            .config_override(aws_sdk_sqs::config::Builder::new().timeout_config(answer_within(LONG_POLL + BEYOND_POLL)))
             .send()
             .await
             .map_err(|error| QueueError::new("ReceiveMessage", error));

@@ -11,15 +11,21 @@ use aws_sdk_s3::{
     Client,
     config::StalledStreamProtectionConfig,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    operation::get_object::GetObjectOutput,
+    operation::{get_object::GetObjectOutput, put_object::builders::PutObjectFluentBuilder},
     types::{Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
 
+use self::body::body;
 pub(crate) use self::content::{Content, Pieces};
+use crate::sdk::{answer_within, no_limit};
 
 /// A download that gives nothing for so long is not waited for: it is tried again. One that nobody takes from is none.
 const STALLED: Duration = Duration::from_secs(5);
+/// What is stored from memory is stored within so long.
+const STORED: Duration = Duration::from_secs(30);
+/// A bucket that takes nothing of a stream for so long, or does not answer when it has all of it, is not waited for.
+const TAKEN: Duration = Duration::from_secs(15);
 
 /// The bucket said no, or nothing.
 #[derive(Debug, thiserror::Error)]
@@ -59,16 +65,35 @@ impl Store {
 
     /// Stores an object, whole or not at all.
     pub(crate) async fn put(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
-        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
-        put.body(content.into()).send().await.map_err(|error| failed("put", key, &error))?;
-        Ok(())
+        self.send("put", self.client.put_object(), key, content_type, content).await
     }
 
     /// Stores an object where there is none of its key: of several at once, one does.
     pub(crate) async fn create(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
-        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
-        put.if_none_match("*").body(content.into()).send().await.map_err(|error| failed("create", key, &error))?;
-        Ok(())
+        self.send("create", self.client.put_object().if_none_match("*"), key, content_type, content).await
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        put: PutObjectFluentBuilder,
+        key: &str,
+        content_type: &str,
+        content: Content,
+    ) -> Result<(), StoreError> {
+        let (body, taking) = body(content);
+        let limit = if taking.is_some() { no_limit() } else { answer_within(STORED) };
+        let put = put.bucket(&self.bucket).key(key).content_type(content_type).body(body);
+        let put = put.customize().config_override(aws_sdk_s3::config::Builder::new().timeout_config(limit));
+        let put = async { put.send().await.map(drop).map_err(|error| failed(operation, key, &error)) };
+        let Some(taking) = taking else { return put.await };
+        tokio::select! {
+            put = put => put,
+            () = taking.stalled(TAKEN) => {
+                let why = format!("the bucket takes nothing for {} s", TAKEN.as_secs());
+                Err(StoreError::Failed { operation, key: key.to_owned(), why })
+            }
+        }
     }
 
     /// Returns an object whole.

@@ -12,6 +12,7 @@ mod lifecycle;
 mod login;
 mod photos;
 mod problems;
+mod silence;
 mod site;
 mod stages;
 mod support;

@@ -28,7 +28,7 @@ pub(crate) enum Deed {
     Refuse,
 }
 
-type Rule = Box<dyn Fn(&Operation) -> Deed + Send>;
+type Rule = Box<dyn FnMut(&Operation) -> Deed + Send>;
 
 /// What a worker asks for, such as `PUT /photos/originals/...` or `AmazonSQS.SendMessage`.
 pub(crate) struct Operation {
@@ -68,7 +68,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start(upstream: &str, rule: impl Fn(&Operation) -> Deed + Send + 'static) -> Self {
+    pub(crate) async fn start(upstream: &str, rule: impl FnMut(&Operation) -> Deed + Send + 'static) -> Self {
         let between = Arc::new(Between {
             upstream: upstream.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),

@@ -2,7 +2,8 @@
 //!
 //! Decoders are the one part that reads whatever people send, some of them in C. A crash, an endless loop or a memory bomb
 //! there ends one child process, which holds no credential and no connection, and not the jobs beside it. A photo over
-//! which two processes broke down is the reason itself, and is not tried again.
+//! which two processes broke down is the reason itself, and is not tried again. One that somebody else ended (the kernel, for
+//! want of memory, takes these first) says nothing about its photo, which is put off: a queue's limit has an eye on that.
 //!
 //! [`Workshop`] is the parent's side and owns the children; [`child`] is their side; [`frame`] is what goes between.
 
@@ -11,12 +12,14 @@ mod frame;
 mod memory;
 
 use std::{
-    process::Stdio,
-    sync::{Mutex, PoisonError},
+    os::unix::process::ExitStatusExt as _,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use decouple_contract::Renditions;
+use rustix::process::Signal;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -24,7 +27,10 @@ use tokio::{
 };
 
 use self::frame::Order;
-use crate::photo::{self, Made, PhotoError, Wanted};
+use crate::{
+    metrics::Metrics,
+    photo::{self, Made, PhotoError, Wanted},
+};
 
 /// First argument of a child process.
 pub const ARGUMENT: &str = "compute";
@@ -49,6 +55,9 @@ pub(crate) enum ComputeError {
     /// No process can be had. It may be otherwise later.
     #[error("no process could be started to decode photos")]
     NoProcess(#[source] std::io::Error),
+    /// Somebody else ended the process that was at it. It may be otherwise later.
+    #[error("the process that decoded it was ended from outside ({0}), as the system does when memory runs short")]
+    Ended(String),
 }
 
 /// What is to be made of a photo.
@@ -75,17 +84,19 @@ pub(crate) struct Workshop {
     /// All permits of `memory`: MiB.
     most: u32,
     idle: Mutex<Vec<Process>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Workshop {
     /// Makes one in which photos take so much memory together, or a part of what is free where nothing is said.
-    pub(crate) fn new(mib: Option<u32>) -> Self {
+    pub(crate) fn new(mib: Option<u32>, metrics: Arc<Metrics>) -> Self {
         let most = mib.unwrap_or_else(memory::budget_mib).max(1);
         Self {
             cores: Semaphore::new(cores()),
             memory: Semaphore::new(most as usize),
             most,
             idle: Mutex::new(Vec::new()),
+            metrics,
         }
     }
 
@@ -124,13 +135,16 @@ impl Place<'_> {
     pub(crate) async fn make(&self) -> Result<Made, ComputeError> {
         let Photo { content, renditions, look } = &self.photo;
         let order = Order { renditions: renditions.clone(), look: *look, length: content.len() };
-        let mut why = String::new();
+        let (mut why, mut ended) = (String::new(), None);
         for attempt in 1..=TRIES {
             // The second one starts afresh, should the first have been spoilt by an earlier photo.
             let idle = self.workshop.idle().filter(|_| attempt == 1 && !self.large);
             let mut process = match idle {
                 Some(process) => process,
-                None => Process::start().map_err(ComputeError::NoProcess)?,
+                None => Process::start().map_err(|error| {
+                    self.workshop.metrics.error("compute");
+                    ComputeError::NoProcess(error)
+                })?,
             };
             match process.make(&order, content).await {
                 Ok(made) => {
@@ -138,10 +152,19 @@ impl Place<'_> {
                     return Ok(made?);
                 }
                 Err(error) => {
-                    why = process.end(&error).await;
-                    tracing::warn!(attempt, why, "a decoding process broke down");
+                    let end = process.end(&error).await;
+                    self.workshop.metrics.error("compute");
+                    tracing::warn!(attempt, why = end.why, "a decoding process broke down");
+                    if end.from_outside {
+                        ended = Some(end.why);
+                    } else {
+                        why = end.why;
+                    }
                 }
             }
+        }
+        if let Some(ended) = ended {
+            return Err(ComputeError::Ended(ended));
         }
         Err(PhotoError::Broken(format!("the decoder broke down over it ({why})")).into())
     }
@@ -187,12 +210,26 @@ impl Process {
     }
 
     /// Says how a process came to its end.
-    async fn end(mut self, error: &std::io::Error) -> String {
+    async fn end(mut self, error: &std::io::Error) -> End {
         drop(self.orders);
+        // One that answered nonsense still runs, and it is this that ends it. One that ends already has its reason.
         let _ = self.child.start_kill();
+        let gone = error.kind() != std::io::ErrorKind::Other;
         match self.child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(_) => error.to_string(),
+            Ok(status) => End { why: status.to_string(), from_outside: gone && is_from_outside(status) },
+            Err(_) => End { why: error.to_string(), from_outside: false },
         }
     }
+}
+
+/// How a process came to its end.
+struct End {
+    why: String,
+    from_outside: bool,
+}
+
+/// Tells whether a process was ended by another: no decoder does that to itself.
+fn is_from_outside(status: ExitStatus) -> bool {
+    let signals = [Signal::KILL, Signal::TERM].map(Signal::as_raw);
+    status.signal().is_some_and(|signal| signals.contains(&signal))
 }

@@ -172,7 +172,10 @@ impl Consumer {
                 Err(_) => Err(JobError::TimedOut(limit)),
             };
             let Err(error) = done else { return Outcome::Done };
-            self.site.metrics.error(error.part());
+            if !matches!(error, JobError::Compute(_)) {
+                // What broke down while computing is counted there, each time.
+                self.site.metrics.error(error.part());
+            }
             failures += 1;
             // What was away all the time says more than that the time is over.
             if !matches!(error, JobError::TimedOut(_)) || why.is_empty() {

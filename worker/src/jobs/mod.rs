@@ -114,7 +114,7 @@ impl Jobs {
             catalog,
             store,
             tagger: tagger.map(Arc::new),
-            workshop: Workshop::new(config.photo_memory_mib),
+            workshop: Workshop::new(config.photo_memory_mib, Arc::clone(&metrics)),
             metrics,
         }
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{
     Cloud, Database, Worker,
     crafted::{self, Colours, large_png, lossless_webp_that_claims, progressive_jpeg_that_claims},
-    id, moving, photo,
+    eventually, id, moving, photo,
     processes::{Process, megabytes},
 };
 
@@ -237,8 +237,8 @@ async fn what_decodes_has_no_credential_and_is_told_how_to_get_memory() {
     }
 }
 
-/// Kills every decoding process that takes so much that it can only be at the large photo, until that has an end.
-async fn killing_what_is_large<T>(worker: &Worker, until: impl Future<Output = T>) -> (T, usize) {
+/// Ends every decoding process by a signal that takes so much that it can only be at the large photo, until that has an end.
+async fn ending_what_is_large<T>(worker: &Worker, signal: &str, until: impl Future<Output = T>) -> (T, usize) {
     let killed = AtomicUsize::new(0);
     let kill = async {
         let mut often = tokio::time::interval(Duration::from_millis(2));
@@ -246,7 +246,7 @@ async fn killing_what_is_large<T>(worker: &Worker, until: impl Future<Output = T
             often.tick().await;
             for child in Process::of(worker).children() {
                 if child.resident() > megabytes(60) {
-                    child.kill();
+                    child.signal(signal);
                     killed.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -275,7 +275,7 @@ async fn a_photo_that_breaks_its_decoder_twice_fails_and_takes_no_other_along() 
         }
         (client.settled(&large).await, small)
     };
-    let ((record, small), killed) = killing_what_is_large(&process, uploads).await;
+    let ((record, small), killed) = ending_what_is_large(&process, "-SEGV", uploads).await;
     assert!(killed >= 2, "{killed}");
     for part in ["resize", "tag"] {
         assert_eq!(record[part]["state"], "failed", "{record}");
@@ -288,4 +288,25 @@ async fn a_photo_that_breaks_its_decoder_twice_fails_and_takes_no_other_along() 
     assert!(process.runs());
     queue.drained().await;
     assert_eq!(queue.dead().await, 0, "a photo that breaks decoders has an end, and is not tried for ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_whose_decoders_were_killed_from_outside_is_put_off_and_done_later() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let process = Worker::consumer("process", &cloud, &database, &queue).await;
+    let client = web.client();
+    let large = id(&client.accepted(crafted::noise(4500)).await);
+    // As the kernel does when memory runs short.
+    let put_off = eventually("the photo is put off", async || process.log().contains("ended from outside").then_some(()));
+    let ((), killed) = ending_what_is_large(&process, "-KILL", put_off).await;
+    assert!(killed >= 2, "{killed}");
+    assert!(process.client().errors("compute").await >= 2);
+    let record = client.settled(&large).await;
+    for part in ["resize", "tag"] {
+        assert_eq!((&record[part]["state"], &record[part]["reason"]), (&"done".into(), &Value::Null), "{record}");
+    }
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
 }

@@ -66,8 +66,8 @@ impl Process {
         found.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
 
-    /// Ends it in the middle of whatever it does. It may be gone already.
-    pub(crate) fn kill(self) {
-        let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
+    /// Sends it a signal. It may be gone already.
+    pub(crate) fn signal(self, signal: &str) {
+        let _ = Command::new("kill").args([signal, &self.0.to_string()]).status();
     }
 }

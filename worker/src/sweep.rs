@@ -12,12 +12,13 @@ use std::{
 
 use decouple_contract::Task;
 use futures::{StreamExt, stream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
     catalog::{CatalogError, Unsent, now},
-    jobs::JobError,
+    jobs::{JobError, Turn},
     queue::QueueError,
     record::{original_key, renditions_prefix, timestamp},
     site::Site,
@@ -33,6 +34,8 @@ const RECEIVING: i64 = 15 * 60 * 1_000;
 const UNSENT: i64 = 10 * 1_000;
 /// Photos that are worked on at once where there is no queue to send them to.
 const AT_ONCE: usize = 2;
+/// There whoever uploads waits for so long until their photo may be worked on; it is done later then.
+const TURN: Duration = Duration::from_secs(10);
 /// There a photo is given up after so many tries, as a queue would.
 const MOST_TRIES: u32 = 5;
 
@@ -59,6 +62,8 @@ pub(crate) enum DispatchError {
     Queue(#[from] QueueError),
     #[error(transparent)]
     Job(#[from] JobError),
+    #[error("others were worked on for {} s", TURN.as_secs())]
+    Busy,
 }
 
 impl SweepError {
@@ -118,12 +123,13 @@ async fn sweep(site: &Site, tries: &Tries) -> Result<(), SweepError> {
 
 /// Returns for how many milliseconds a photo is left to whoever received it. Without a queue that one is working on it.
 fn patience(site: &Site) -> i64 {
-    let work = if site.outbox.is_inline() { site.config.job_timeout } else { Duration::ZERO };
+    let work = if site.outbox.is_inline() { site.config.job_timeout.saturating_add(TURN) } else { Duration::ZERO };
     UNSENT + i64::try_from(work.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
 async fn send(site: &Site, tries: &Tries, photo: Unsent, trace: Trace) {
+    let turn = if site.outbox.is_inline() { Some(site.jobs.turn().await) } else { None };
     let claimed = site.catalog.claim(&photo.id, now() - patience(site)).await;
     match claimed {
         Ok(true) => {}
@@ -131,7 +137,7 @@ async fn send(site: &Site, tries: &Tries, photo: Unsent, trace: Trace) {
         Err(error) => return tracing::warn!(image = photo.id, %error, "a photo could not be claimed"),
     }
     tracing::info!(image = photo.id, "sending a task again");
-    if let Err(error) = dispatch(site, &photo.id, photo.uploaded_at, &trace).await {
+    if let Err(error) = send_or_work(site, &photo.id, photo.uploaded_at, &trace, turn).await {
         tracing::warn!(image = photo.id, %error, "a task could not be sent and will be tried again");
         if let DispatchError::Job(error) = error
             && !error.is_outage()
@@ -162,13 +168,28 @@ async fn give_up_if_last(site: &Site, tries: &Tries, id: &str, why: &str) -> Res
     Ok(())
 }
 
-/// Sends a photo's task, or does the work, and notes that it was sent.
+/// Sends a new photo's task, or does the work if others leave time for it, and notes that it was sent.
 pub(crate) async fn dispatch(site: &Site, id: &str, uploaded_at: i64, trace: &Trace) -> Result<(), DispatchError> {
+    let turn = if site.outbox.is_inline() {
+        Some(timeout(TURN, site.jobs.turn()).await.map_err(|_| DispatchError::Busy)?)
+    } else {
+        None
+    };
+    send_or_work(site, id, uploaded_at, trace, turn).await
+}
+
+async fn send_or_work(
+    site: &Site,
+    id: &str,
+    uploaded_at: i64,
+    trace: &Trace,
+    turn: Option<Turn<'_>>,
+) -> Result<(), DispatchError> {
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
     site.outbox.send(&task, trace).await?;
-    if site.outbox.is_inline() {
+    if let Some(turn) = turn {
         let limit = site.config.job_timeout;
-        let done = tokio::time::timeout(limit, site.jobs.work(id)).await;
+        let done = timeout(limit, site.jobs.work(&turn, id)).await;
         done.map_err(|_| JobError::TimedOut(limit)).flatten()?;
     }
     site.catalog.sent(id, site.outbox.name().await?).await?;

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use self::done::Done;
 use crate::{
     compute::cores,
-    jobs::JobError,
+    jobs::{JobError, Turn},
     queue::{Inbox, Received},
     site::Site,
     trace::Trace,
@@ -36,17 +36,14 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// When nothing more is to be received, an answer that is on its way is awaited for so long: what is in it would else be hidden
 /// from everybody until its time is over.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
-/// For each core: one photo that is computed, one that is fetched or stored, ...
-const WORKING: usize = 2;
-/// ... and as many that wait, so that receiving fetches several at once.
+/// For each core: as many photos that are worked on, and as many that wait, so that receiving fetches several at once.
 const HELD: usize = 4;
 
 /// Receives and works until it is told to stop; then finishes what it has begun and gives back what it has not.
 pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationToken) {
     let inbox = Arc::new(inbox);
     let (done, deleting) = Done::start(Arc::clone(&inbox));
-    let working = Arc::new(Semaphore::new(cores() * WORKING));
-    let consumer = Arc::new(Consumer { inbox, site, working, done, draining });
+    let consumer = Arc::new(Consumer { inbox, site, done, draining });
     let held = Arc::new(Semaphore::new(cores() * HELD));
     let messages = TaskTracker::new();
     while !consumer.draining.is_cancelled() {
@@ -72,7 +69,6 @@ pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationTok
 struct Consumer {
     inbox: Arc<Inbox>,
     site: Arc<Site>,
-    working: Arc<Semaphore>,
     done: Done,
     draining: CancellationToken,
 }
@@ -142,12 +138,11 @@ impl Consumer {
     }
 
     async fn work(&self, message: &Received) -> Outcome {
-        let permit = tokio::select! {
+        let turn = tokio::select! {
             biased;
-            () = self.draining.cancelled() => None,
-            permit = self.working.acquire() => permit.ok(),
+            () = self.draining.cancelled() => return Outcome::at_once(),
+            turn = self.site.jobs.turn() => turn,
         };
-        let Some(_permit) = permit else { return Outcome::at_once() };
         let after = retry_after(message.receives, LAST_RETRY, rand::random());
         let task = match Task::from_json(&message.body) {
             Ok(task) => task,
@@ -158,16 +153,16 @@ impl Consumer {
             }
         };
         let trace = Trace::continued(message.traceparent.as_deref(), &task.image);
-        self.work_on(&task, after).instrument(trace.span(&task.image)).await
+        self.work_on(&turn, &task, after).instrument(trace.span(&task.image)).await
     }
 
     /// Works on a photo, and again where what failed says nothing about the photo, until the time for a job is over.
-    async fn work_on(&self, task: &Task, after: Duration) -> Outcome {
+    async fn work_on(&self, turn: &Turn<'_>, task: &Task, after: Duration) -> Outcome {
         let limit = self.site.config.job_timeout;
         let deadline = Instant::now() + limit;
         let (mut failures, mut why) = (0, String::new());
         loop {
-            let done = match timeout_at(deadline, self.site.jobs.work(&task.image)).await {
+            let done = match timeout_at(deadline, self.site.jobs.work(turn, &task.image)).await {
                 Ok(done) => done,
                 Err(_) => Err(JobError::TimedOut(limit)),
             };

@@ -12,10 +12,11 @@ use std::{
 
 use bytes::Bytes;
 use decouple_contract::{Renditions, Role};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     catalog::{Catalog, CatalogError, Work, now},
-    compute::{ComputeError, Photo, Workshop},
+    compute::{ComputeError, Photo, Workshop, cores},
     config::Config,
     metrics::{Doing, Metrics},
     model::{Tagged, Tagger},
@@ -23,6 +24,9 @@ use crate::{
     record::{Image, Part, Rendition, Tag, original_key, renditions_prefix},
     store::{Store, StoreError},
 };
+
+/// Photos that are worked on at once, for each core: one that is computed, and one that is fetched or stored.
+const AT_ONCE: usize = 2;
 
 /// The work failed for a reason that may pass. A reason that will not is no error: it is the photo's outcome.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +94,12 @@ pub(crate) struct Jobs {
     store: Store,
     tagger: Option<Arc<Tagger>>,
     workshop: Workshop,
+    turns: Semaphore,
     metrics: Arc<Metrics>,
 }
+
+/// The right to work on a photo. Whoever waits for it holds nothing of the photo yet.
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "it is held")] SemaphorePermit<'a>);
 
 /// What came of computing.
 struct Computed {
@@ -115,6 +123,7 @@ impl Jobs {
             store,
             tagger: tagger.map(Arc::new),
             workshop: Workshop::new(config.photo_memory_mib, Arc::clone(&metrics)),
+            turns: Semaphore::new(cores() * AT_ONCE),
             metrics,
         }
     }
@@ -124,8 +133,13 @@ impl Jobs {
         self.tagger.as_deref().map(Tagger::engine)
     }
 
-    /// Does what is left to do of this role's work. A photo that is gone needs none.
-    pub(crate) async fn work(&self, id: &str) -> Result<(), JobError> {
+    /// Waits until another photo may be worked on.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        Turn(self.turns.acquire().await.expect("the semaphore is never closed"))
+    }
+
+    /// Does what is left to do of this role's work, in its turn. A photo that is gone needs none.
+    pub(crate) async fn work(&self, _turn: &Turn<'_>, id: &str) -> Result<(), JobError> {
         let Some(image) = self.catalog.get(id).await? else {
             tracing::info!(image = id, "the photo was removed before it was worked on");
             return Ok(());

@@ -299,7 +299,8 @@ async fn a_photo_whose_decoders_were_killed_from_outside_is_put_off_and_done_lat
     let client = web.client();
     let large = id(&client.accepted(crafted::noise(4500)).await);
     // As the kernel does when memory runs short.
-    let put_off = eventually("the photo is put off", async || process.log().contains("ended from outside").then_some(()));
+    let put_off =
+        eventually("the photo is put off", async || process.log().contains("ended from outside").then_some(()));
     let ((), killed) = ending_what_is_large(&process, "-KILL", put_off).await;
     assert!(killed >= 2, "{killed}");
     assert!(process.client().errors("compute").await >= 2);

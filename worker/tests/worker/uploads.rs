@@ -12,7 +12,7 @@ use reqwest::{Body, multipart};
 use serde_json::Value;
 
 use crate::support::{
-    Cloud, Database, Worker, crafted, eventually, id, on_both_catalogs, photo,
+    Client, Cloud, Database, Deed, Proxy, Worker, crafted, eventually, id, on_both_catalogs, photo,
     processes::{Process, megabytes},
 };
 
@@ -197,4 +197,54 @@ async fn very_many_uploads_that_have_begun_take_no_more_memory_than_some() {
     let more = Process::of(&web).peak() - before;
     assert!(more < megabytes(200), "{more} KiB for {AT_ONCE} uploads that have begun");
     assert_eq!(client.upload(photo("cat.png")).await.status(), 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_that_wait_for_their_turn_are_not_held_in_memory() {
+    const AT_ONCE: usize = 20;
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let all = Worker::all(&cloud, &database).await;
+    let client = all.client();
+    let large = crafted::noise(4400);
+    client.accepted(photo("cat.png")).await;
+    let before = Process::of(&all).peak();
+    join_all((0..AT_ONCE).map(|_| client.accepted(large.clone()))).await;
+    let more = Process::of(&all).peak() - before;
+    let worked_on = std::thread::available_parallelism().unwrap().get() as u64 * 2;
+    // Beside them: what is passed on of the uploads, and a second session of the model.
+    let most = megabytes(100 + worked_on * 20);
+    assert!(more < most, "{more} KiB for {AT_ONCE} photos of {} bytes", large.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_would_wait_too_long_for_a_turn_is_told_that_the_photo_is_done_later() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
+    })
+    .await;
+    let all = Worker::of("all", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url()).start().await;
+    let client = all.client();
+    let turns = std::thread::available_parallelism().unwrap().get() * 2;
+    let upload = |client: Client| async move { client.upload(photo("cat.png")).await };
+    let begun = tokio::spawn(join_all((0..turns).map(|_| upload(client.clone()))));
+    eventually("as many are worked on as may be", async || {
+        let metrics = client.get("/metrics").await.text().await.unwrap();
+        metrics.contains(&format!("what=\"job\"}} {turns}")).then_some(())
+    })
+    .await;
+    let answer = client.upload(photo("coffee.png")).await;
+    assert_eq!(answer.status(), 202);
+    assert!(!begun.is_finished());
+    let record: Value = answer.json().await.unwrap();
+    assert_eq!(record["resize"]["state"], "pending");
+    proxy.relent();
+    eventually("it is done", async || {
+        // A photo is left for a while to whoever received it.
+        database.let_an_hour_pass().await;
+        let record = client.json(&format!("/images/{}", id(&record))).await;
+        (record["resize"]["state"] == "done").then_some(())
+    })
+    .await;
+    begun.await.unwrap();
 }

@@ -1,6 +1,10 @@
 //! Where a new photo's task goes: a queue, a topic, or nowhere because this worker does the work itself.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
@@ -8,7 +12,7 @@ use aws_sdk_sqs::{
     types::QueueAttributeName,
 };
 use decouple_contract::{Role, Task};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::{
     config::Config,
@@ -20,11 +24,49 @@ use crate::{
 /// What `sent_to` says of a photo that this worker works on itself.
 const INLINE: &str = "inline";
 
+/// What is at an address may be removed and made anew, and is looked at again after so long.
+const FRESH: Duration = Duration::from_mins(1);
+/// No queue keeps a message for longer.
+const LONGEST_KEPT: Duration = Duration::from_hours(14 * 24);
+
 /// Where tasks go.
 pub(crate) struct Outbox {
     place: Place,
-    name: OnceCell<String>,
+    known: Mutex<Option<(Instant, Destination)>>,
     faults: Arc<Faults>,
+}
+
+/// Where tasks go at present, so that the catalog can tell photos whose task went elsewhere.
+///
+/// A queue that was removed and made anew has the address that it had before, and none of the tasks. So it has, beside the address, what
+/// only this one has: the time when it was made, or the ids of the topic's subscriptions. A task that went to all of these is where it is to
+/// be, whatever else it went to: subscriptions of others come and go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Destination {
+    parts: Vec<String>,
+    kept_for: Duration,
+}
+
+impl Destination {
+    /// `kept_for` is how long a task is kept there at most.
+    pub(crate) fn new(parts: Vec<String>, kept_for: Duration) -> Self {
+        Self { parts, kept_for }
+    }
+
+    /// The address and the ids.
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// All of it in one word.
+    pub(crate) fn name(&self) -> String {
+        self.parts.join("#")
+    }
+
+    /// How long a task is kept there at most, in milliseconds.
+    pub(crate) fn kept_for(&self) -> i64 {
+        i64::try_from(self.kept_for.as_millis()).unwrap_or(i64::MAX / 2)
+    }
 }
 
 enum Place {
@@ -47,7 +89,7 @@ impl Outbox {
             (Role::Web, None, Some(url)) => Place::Queue { client: aws_sdk_sqs::Client::new(sdk), url: url.clone() },
             _ => Place::Inline,
         };
-        Self { place, name: OnceCell::new(), faults }
+        Self { place, known: Mutex::default(), faults }
     }
 
     /// Tells whether this worker does the work itself.
@@ -55,19 +97,38 @@ impl Outbox {
         matches!(self.place, Place::Inline)
     }
 
-    /// Names where tasks go, so that the catalog can tell photos whose task went elsewhere.
-    ///
-    /// A queue that was removed and made anew has the address that it had before, and none of the tasks. So the name holds what
-    /// only this one has: the time when it was made, or the ids of the topic's subscriptions.
-    pub(crate) async fn name(&self) -> Result<&str, QueueError> {
-        let name = self.name.get_or_try_init(async || match &self.place {
-            Place::Inline => Ok(INLINE.to_owned()),
+    /// Returns where tasks go. While that cannot be looked at, it is as it was.
+    pub(crate) async fn destination(&self) -> Result<Destination, QueueError> {
+        let mut known = self.known.lock().await;
+        if let Some((_, destination)) = known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return Ok(destination.clone());
+        }
+        let looked = self.look().await;
+        let destination = match (looked, known.take()) {
+            (Ok(destination), _) => destination,
+            (Err(error), Some((_, destination))) => {
+                tracing::warn!(%error, "whether tasks still go where they went is not known");
+                destination
+            }
+            (Err(error), None) => return Err(error),
+        };
+        *known = Some((Instant::now(), destination.clone()));
+        Ok(destination)
+    }
+
+    async fn look(&self) -> Result<Destination, QueueError> {
+        match &self.place {
+            // What is worked on here is in no queue: that it was sent says that it was done, or given up.
+            Place::Inline => Ok(Destination::new(vec![INLINE.to_owned()], Duration::MAX)),
             Place::Queue { client, url } => {
-                let made = QueueAttributeName::CreatedTimestamp;
-                let get = client.get_queue_attributes().queue_url(url).attribute_names(made.clone()).send().await;
-                let answer = allowed("GetQueueAttributes", get)?;
-                let made = answer.and_then(|answer| answer.attributes?.remove(&made));
-                Ok([url.clone()].into_iter().chain(made).collect::<Vec<_>>().join("#"))
+                let (made, kept) = (QueueAttributeName::CreatedTimestamp, QueueAttributeName::MessageRetentionPeriod);
+                let get = client.get_queue_attributes().queue_url(url);
+                let get = get.attribute_names(made.clone()).attribute_names(kept.clone()).send().await;
+                let mut attributes: HashMap<_, String> =
+                    allowed("GetQueueAttributes", get)?.and_then(|answer| answer.attributes).unwrap_or_default();
+                let parts = [url.clone()].into_iter().chain(attributes.remove(&made)).collect();
+                let seconds = attributes.get(&kept).and_then(|kept| kept.parse().ok());
+                Ok(Destination::new(parts, seconds.map_or(LONGEST_KEPT, Duration::from_secs)))
             }
             Place::Topic { client, arn } => {
                 let pages = client.list_subscriptions_by_topic().topic_arn(arn).into_paginator().items().send();
@@ -76,13 +137,13 @@ impl Outbox {
                 let ids = ids
                     .filter_map(|one| one.subscription_arn)
                     .filter_map(|arn| Some(arn.rsplit_once(':')?.1.to_owned()));
-                let mut ids: Vec<String> = ids.collect();
-                ids.sort_unstable();
-                ids.insert(0, arn.clone());
-                Ok(ids.join("#"))
+                let mut parts: Vec<String> = ids.collect();
+                parts.sort_unstable();
+                parts.insert(0, arn.clone());
+                // Who publishes need not be allowed to look at the queues.
+                Ok(Destination::new(parts, LONGEST_KEPT))
             }
-        });
-        Ok(name.await?)
+        }
     }
 
     /// Sends a task. It is safe when this returns.

@@ -110,8 +110,8 @@ async fn sweep(site: &Site, tries: &Tries) -> Result<(), SweepError> {
     for id in site.catalog.stuck("deleting", now() - UNSENT).await? {
         remove(site, &id).await?;
     }
-    let name = site.outbox.name().await?;
-    let unsent = site.catalog.unsent(name, now() - patience(site)).await?;
+    let destination = site.outbox.destination().await?;
+    let unsent = site.catalog.unsent(&destination, now() - patience(site)).await?;
     let sending = unsent.into_iter().map(|photo| {
         let trace = Trace::of(&photo.id);
         let span = trace.span(&photo.id);
@@ -130,7 +130,7 @@ fn patience(site: &Site) -> i64 {
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
 async fn send(site: &Site, tries: &Tries, photo: Unsent, trace: Trace) {
     let turn = if site.outbox.is_inline() { Some(site.jobs.turn().await) } else { None };
-    let claimed = site.catalog.claim(&photo.id, now() - patience(site)).await;
+    let claimed = site.catalog.claim(&photo).await;
     match claimed {
         Ok(true) => {}
         Ok(false) => return,
@@ -163,7 +163,8 @@ async fn give_up_if_last(site: &Site, tries: &Tries, id: &str, why: &str) -> Res
     tracing::error!(image = id, reason, "a photo is given up");
     site.jobs.give_up(id, &reason).await?;
     // What was sent to where it is to go is left alone.
-    site.catalog.sent(id, site.outbox.name().await?).await?;
+    let destination = site.outbox.destination().await?;
+    site.catalog.sent(id, &destination).await?;
     tries.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     Ok(())
 }
@@ -185,6 +186,8 @@ async fn send_or_work(
     trace: &Trace,
     turn: Option<Turn<'_>>,
 ) -> Result<(), DispatchError> {
+    // It is looked at before: a task that is sent to what is then removed is not sent to what comes in its place.
+    let destination = site.outbox.destination().await?;
     let task = Task::new(id, original_key(id), timestamp(uploaded_at));
     site.outbox.send(&task, trace).await?;
     if let Some(turn) = turn {
@@ -192,7 +195,7 @@ async fn send_or_work(
         let done = timeout(limit, site.jobs.work(&turn, id)).await;
         done.map_err(|_| JobError::TimedOut(limit)).flatten()?;
     }
-    site.catalog.sent(id, site.outbox.name().await?).await?;
+    site.catalog.sent(id, &destination).await?;
     Ok(())
 }
 

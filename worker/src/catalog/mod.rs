@@ -1,12 +1,13 @@
 //! The catalog: photos' records in SQLite or PostgreSQL, by one set of statements that both understand.
 //!
 //! Every change is one statement, or one transaction that begins with a write, so a crash leaves a record either as it
-//! was or as it should be. [`schema`] makes the tables, [`work`] holds what uploading, working and sweeping change,
-//! [`search`] finds.
+//! was or as it should be. [`schema`] makes the tables, [`work`] holds what uploading, working and removing change,
+//! [`sending`] where tasks went, [`search`] finds.
 
 mod login;
 mod schema;
 mod search;
+mod sending;
 mod work;
 
 use std::{str::FromStr as _, time::Duration};
@@ -20,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::record::{Image, Part};
 
 pub(crate) use login::Secret;
-pub(crate) use work::{Unsent, Work};
+pub(crate) use sending::Unsent;
+pub(crate) use work::Work;
 
 /// A connection is waited for this long.
 const PATIENCE: Duration = Duration::from_secs(10);

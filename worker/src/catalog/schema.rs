@@ -27,7 +27,8 @@ const TABLES: [&str; 6] = [
         renditions TEXT,
         tag_state TEXT NOT NULL,
         tag_reason TEXT,
-        tags TEXT
+        tags TEXT,
+        pause BIGINT NOT NULL DEFAULT 0
     )",
     "CREATE INDEX IF NOT EXISTS images_by_time ON images (uploaded_at, id)",
     // What the sweep looks for is a handful of rows; without an index it would read them all every few seconds.
@@ -40,6 +41,9 @@ const TABLES: [&str; 6] = [
     )",
     "CREATE INDEX IF NOT EXISTS terms_by_term ON terms (term, image)",
 ];
+
+/// Columns that came after the first release, of `images`. Builds that do not know of them work as before, so they make no version.
+const LATER: [(&str, &str); 1] = [("pause", "BIGINT NOT NULL DEFAULT 0")];
 
 /// Words are compared byte by byte, as SQLite does: only then is a range of them what begins with the same letters.
 const COLLATED: &str = "SELECT COUNT(*) AS there FROM information_schema.columns WHERE table_schema = current_schema() \
@@ -73,6 +77,12 @@ pub(super) async fn migrate(pool: &AnyPool, sqlite: bool) -> Result<(), CatalogE
     for table in TABLES {
         transaction.execute(table).await?;
     }
+    for (column, kind) in LATER {
+        if !has_column(&mut transaction, sqlite, column).await? {
+            let add = format!("ALTER TABLE images ADD COLUMN {column} {kind}");
+            transaction.execute(sqlx::AssertSqlSafe(add)).await?;
+        }
+    }
     if !sqlite {
         // Builds that do not know of it work with it as before, so it makes no version.
         let there: i64 = sqlx::query(COLLATED).fetch_one(&mut *transaction).await?.try_get("there")?;
@@ -91,4 +101,42 @@ pub(super) async fn migrate(pool: &AnyPool, sqlite: bool) -> Result<(), CatalogE
     }
     transaction.commit().await?;
     Ok(())
+}
+
+async fn has_column(connection: &mut AnyConnection, sqlite: bool, column: &str) -> Result<bool, sqlx::Error> {
+    let statement = if sqlite {
+        "SELECT COUNT(*) AS there FROM pragma_table_info('images') WHERE name = $1"
+    } else {
+        "SELECT COUNT(*) AS there FROM information_schema.columns \
+         WHERE table_schema = current_schema() AND table_name = 'images' AND column_name = $1"
+    };
+    let there: i64 = sqlx::query(statement).bind(column).fetch_one(connection).await?.try_get("there")?;
+    Ok(there > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::any::AnyPoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_catalog_of_an_earlier_build_gets_the_columns_that_came_later() {
+        sqlx::any::install_default_drivers();
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", directory.path().join("catalog.db").display());
+        let pool = AnyPoolOptions::new().connect(&url).await.unwrap();
+        migrate(&pool, true).await.unwrap();
+        for (column, _) in LATER {
+            let drop = format!("ALTER TABLE images DROP COLUMN {column}");
+            pool.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+        }
+        for _ in 0..2 {
+            migrate(&pool, true).await.unwrap();
+            let mut connection = pool.acquire().await.unwrap();
+            for (column, _) in LATER {
+                assert!(has_column(&mut connection, true, column).await.unwrap(), "{column}");
+            }
+        }
+    }
 }

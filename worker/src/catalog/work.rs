@@ -1,4 +1,4 @@
-//! What uploading, working and sweeping change in the catalog. Each is one statement, or one transaction that begins with
+//! What uploading, working and removing change in the catalog. Each is one statement, or one transaction that begins with
 //! a write.
 //!
 //! A record is `receiving` until its original is stored, then `stored`; one that is to be removed is `deleting` until its
@@ -12,13 +12,6 @@ use crate::record::{Image, Part, Rendition, Tag};
 
 /// A statement holds so many words; a photo has some thirty.
 const TERMS_AT_ONCE: usize = 100;
-
-/// A photo whose task must be sent (again).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unsent {
-    pub(crate) id: String,
-    pub(crate) uploaded_at: i64,
-}
 
 /// A part of the work on a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,17 +86,6 @@ impl Catalog {
     /// Forgets a photo that was to be removed and whose objects are gone.
     pub(crate) async fn forget(&self, id: &str) -> Result<(), CatalogError> {
         sqlx::query("DELETE FROM images WHERE id = $1 AND state = 'deleting'").bind(id).execute(&self.pool).await?;
-        Ok(())
-    }
-
-    /// Notes where a photo's task was sent.
-    pub(crate) async fn sent(&self, id: &str, destination: &str) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE images SET sent_to = $2, changed_at = $3 WHERE id = $1")
-            .bind(id)
-            .bind(destination)
-            .bind(now())
-            .execute(&self.pool)
-            .await?;
         Ok(())
     }
 
@@ -196,37 +178,6 @@ impl Catalog {
                 .fetch_all(&self.pool)
                 .await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
-    }
-
-    /// Returns photos with work to do whose task was not sent, or was sent to somewhere that this stage does not have,
-    /// and that nobody has touched since before a time.
-    pub(crate) async fn unsent(&self, destination: &str, before: i64) -> Result<Vec<Unsent>, CatalogError> {
-        let rows = sqlx::query(
-            "SELECT id, uploaded_at FROM images WHERE state = 'stored' \
-             AND (resize_state = 'pending' OR tag_state = 'pending') \
-             AND (sent_to IS NULL OR sent_to <> $1) AND (changed_at < $2 OR sent_to IS NOT NULL) \
-             ORDER BY changed_at LIMIT 100",
-        )
-        .bind(destination)
-        .bind(before)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| Ok(Unsent { id: row.try_get("id")?, uploaded_at: row.try_get("uploaded_at")? })).collect()
-    }
-
-    /// Claims a photo for being sent, so that of several workers that sweep only one does it. A claim that comes to
-    /// nothing is free again once the photo has not been touched for a while.
-    pub(crate) async fn claim(&self, id: &str, before: i64) -> Result<bool, CatalogError> {
-        let changed = sqlx::query(
-            "UPDATE images SET sent_to = NULL, changed_at = $2 \
-             WHERE id = $1 AND state = 'stored' AND (changed_at < $3 OR sent_to IS NOT NULL)",
-        )
-        .bind(id)
-        .bind(now())
-        .bind(before)
-        .execute(&self.pool)
-        .await?;
-        Ok(changed.rows_affected() > 0)
     }
 }
 

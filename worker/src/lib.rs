@@ -82,7 +82,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         } else {
             // Its work is in its requests; what the sweep leaves undone, another one's does.
             signals.drained.cancel();
-            sweep::run(Arc::clone(&site), shutdown.clone()).await;
+            // On the heap: what it repairs at once makes a large future.
+            Box::pin(sweep::run(Arc::clone(&site), shutdown.clone())).await;
         }
         signals.finished.cancel();
     };

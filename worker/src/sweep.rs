@@ -34,6 +34,8 @@ const RECEIVING: i64 = 15 * 60 * 1_000;
 const UNSENT: i64 = 10 * 1_000;
 /// Photos that are worked on at once where there is no queue to send them to.
 const AT_ONCE: usize = 2;
+/// What a sweep does about one photo, beside the work on it, takes no longer: what hangs keeps nothing else from being repaired.
+const STEP: Duration = Duration::from_mins(1);
 /// There whoever uploads waits for so long until their photo may be worked on; it is done later then.
 const TURN: Duration = Duration::from_secs(10);
 /// There a photo is given up after so many tries, as a queue would.
@@ -51,6 +53,8 @@ pub(crate) enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error("it took longer than {} s", STEP.as_secs())]
+    TimedOut,
 }
 
 /// A photo's task could not be sent, or the work not done.
@@ -64,6 +68,8 @@ pub(crate) enum DispatchError {
     Job(#[from] JobError),
     #[error("others were worked on for {} s", TURN.as_secs())]
     Busy,
+    #[error("it took longer than it may")]
+    TimedOut,
 }
 
 impl SweepError {
@@ -72,6 +78,7 @@ impl SweepError {
             Self::Catalog(_) => "catalog",
             Self::Store(_) => "bucket",
             Self::Queue(_) => "queue",
+            Self::TimedOut => "time",
         }
     }
 }
@@ -86,32 +93,52 @@ pub(crate) async fn run(site: Arc<Site>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let swept = tokio::select! {
+        tokio::select! {
             () = shutdown.cancelled() => return,
-            swept = sweep(&site, &tries) => swept,
-        };
-        if let Err(error) = swept {
-            site.metrics.error(error.part());
-            tracing::warn!(%error, "sweeping failed and will be tried again");
+            () = sweep(&site, &tries) => {}
         }
     }
 }
 
-async fn sweep(site: &Site, tries: &Tries) -> Result<(), SweepError> {
+/// Repairs what there is to repair. None of the three waits for another: what one of them needs may be away.
+async fn sweep(site: &Site, tries: &Tries) {
+    let (uploads, removals, tasks) = tokio::join!(uploads(site), removals(site), tasks(site, tries));
+    for error in [uploads, removals, tasks].into_iter().filter_map(Result::err) {
+        site.metrics.error(error.part());
+        tracing::warn!(%error, "what is to be repaired could not be found and will be sought again");
+    }
+}
+
+/// Completes uploads that were cut off after they were stored, and forgets those that were before.
+async fn uploads(site: &Site) -> Result<(), SweepError> {
     let cut_off = now() - RECEIVING;
-    for id in site.catalog.stuck("receiving", cut_off).await? {
-        if site.store.exists(&original_key(&id)).await? {
-            tracing::info!(image = id, "completing an upload that was cut off after it was stored");
-            site.catalog.complete(&id).await?;
-        } else {
-            site.catalog.give_up(&id, cut_off).await?;
-        }
+    for id in step(site.catalog.stuck("receiving", cut_off)).await? {
+        let ended = step(async {
+            if site.store.exists(&original_key(&id)).await? {
+                tracing::info!(image = id, "completing an upload that was cut off after it was stored");
+                site.catalog.complete(&id).await?;
+            } else {
+                site.catalog.give_up(&id, cut_off).await?;
+            }
+            Ok::<(), SweepError>(())
+        });
+        tell(site, &id, ended.await).await;
     }
-    for id in site.catalog.stuck("deleting", now() - UNSENT).await? {
-        remove(site, &id).await?;
+    Ok(())
+}
+
+/// Removes what is left of photos that were deleted.
+async fn removals(site: &Site) -> Result<(), SweepError> {
+    for id in step(site.catalog.stuck("deleting", now() - UNSENT)).await? {
+        tell(site, &id, step(remove(site, &id)).await).await;
     }
-    let destination = site.outbox.destination().await?;
-    let unsent = site.catalog.unsent(&destination, now() - patience(site)).await?;
+    Ok(())
+}
+
+/// Sends tasks that were not sent, or does the work where there is nobody to send it to.
+async fn tasks(site: &Site, tries: &Tries) -> Result<(), SweepError> {
+    let destination = step(site.outbox.destination()).await?;
+    let unsent = step(site.catalog.unsent(&destination, now() - patience(site))).await?;
     let sending = unsent.into_iter().map(|photo| {
         let trace = Trace::of(&photo.id);
         let span = trace.span(&photo.id);
@@ -119,6 +146,24 @@ async fn sweep(site: &Site, tries: &Tries) -> Result<(), SweepError> {
     });
     stream::iter(sending).for_each_concurrent(AT_ONCE, |sent| sent).await;
     Ok(())
+}
+
+/// Does one step of a sweep, unless it hangs.
+async fn step<T, E>(step: impl Future<Output = Result<T, E>>) -> Result<T, SweepError>
+where
+    SweepError: From<E>,
+{
+    Ok(timeout(STEP, step).await.map_err(|_| SweepError::TimedOut)??)
+}
+
+/// Tells of a photo that could not be repaired, and puts it off, so that those behind it have their turn.
+async fn tell(site: &Site, id: &str, ended: Result<(), SweepError>) {
+    let Err(error) = ended else { return };
+    site.metrics.error(error.part());
+    tracing::warn!(image = id, %error, "a photo could not be repaired and will be later");
+    if let Err(error) = step(site.catalog.put_off(id)).await {
+        tracing::warn!(image = id, %error, "a photo could not be put off");
+    }
 }
 
 /// Returns for how many milliseconds a photo is left to whoever received it. Without a queue that one is working on it.
@@ -130,14 +175,15 @@ fn patience(site: &Site) -> i64 {
 /// Sends a photo's task again, or does the work where there is nobody to send it to.
 async fn send(site: &Site, tries: &Tries, photo: Unsent, trace: Trace) {
     let turn = if site.outbox.is_inline() { Some(site.jobs.turn().await) } else { None };
-    let claimed = site.catalog.claim(&photo).await;
-    match claimed {
+    match step(site.catalog.claim(&photo)).await {
         Ok(true) => {}
         Ok(false) => return,
         Err(error) => return tracing::warn!(image = photo.id, %error, "a photo could not be claimed"),
     }
     tracing::info!(image = photo.id, "sending a task again");
-    if let Err(error) = send_or_work(site, &photo.id, photo.uploaded_at, &trace, turn).await {
+    let work = if turn.is_some() { site.config.job_timeout } else { Duration::ZERO };
+    let sent = timeout(STEP.saturating_add(work), send_or_work(site, &photo.id, photo.uploaded_at, &trace, turn)).await;
+    if let Err(error) = sent.unwrap_or(Err(DispatchError::TimedOut)) {
         tracing::warn!(image = photo.id, %error, "a task could not be sent and will be tried again");
         if let DispatchError::Job(error) = error
             && !error.is_outage()

@@ -1,4 +1,5 @@
-//! Where photos' tasks were sent, and which have to be sent (again). Each change is one statement.
+//! Where photos' tasks were sent, and which photos the sweep has to send (again), or to leave alone for a while. Each change is
+//! one statement.
 //!
 //! It knows addresses only as parts of what a record says; what they mean is known where tasks are sent.
 
@@ -12,6 +13,10 @@ use crate::outbox::Destination;
 const FIRST_PAUSE: i64 = 2_000;
 const LAST_PAUSE: i64 = 30 * 60 * 1_000;
 
+/// What begins with now, and lasts longer than the one before it.
+const LONGER_PAUSE: &str =
+    "changed_at = $2, pause = CASE WHEN pause = 0 THEN $3 WHEN pause < $4 THEN pause * 2 ELSE pause END";
+
 /// A photo whose task must be sent (again).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsent {
@@ -24,17 +29,10 @@ pub(crate) struct Unsent {
 impl Catalog {
     /// Notes where a photo's task was sent.
     pub(crate) async fn sent(&self, id: &str, destination: &Destination) -> Result<(), CatalogError> {
-        sqlx::query(
-            "UPDATE images SET sent_to = $2, changed_at = $3, \
-             pause = CASE WHEN pause = 0 THEN $4 WHEN pause < $5 THEN pause * 2 ELSE pause END WHERE id = $1",
-        )
-        .bind(id)
-        .bind(destination.name())
-        .bind(now())
-        .bind(FIRST_PAUSE)
-        .bind(LAST_PAUSE)
-        .execute(&self.pool)
-        .await?;
+        let statement = format!("UPDATE images SET {LONGER_PAUSE}, sent_to = $5 WHERE id = $1");
+        let sent = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id);
+        let sent = sent.bind(now()).bind(FIRST_PAUSE).bind(LAST_PAUSE).bind(destination.name());
+        sent.execute(&self.pool).await?;
         Ok(())
     }
 
@@ -80,6 +78,14 @@ impl Catalog {
         .execute(&self.pool)
         .await?;
         Ok(changed.rows_affected() > 0)
+    }
+
+    /// Has the sweep leave a photo that it could not repair alone, for a while that doubles each time.
+    pub(crate) async fn put_off(&self, id: &str) -> Result<(), CatalogError> {
+        let statement = format!("UPDATE images SET {LONGER_PAUSE} WHERE id = $1 AND state <> 'stored'");
+        let put_off = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id);
+        put_off.bind(now()).bind(FIRST_PAUSE).bind(LAST_PAUSE).execute(&self.pool).await?;
+        Ok(())
     }
 }
 
@@ -187,6 +193,20 @@ mod tests {
             }
         }
         assert!(waited.windows(2).all(|two| two[1] > two[0]), "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_removed_makes_room_for_what_can_be() {
+        let site = Site::new().await;
+        assert!(site.catalog.begin_delete("1").await.unwrap());
+        let stuck = async || site.catalog.stuck("deleting", now() + 1).await.unwrap().len();
+        for pause in [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4] {
+            assert_eq!(stuck().await, 1);
+            site.catalog.put_off("1").await.unwrap();
+            site.let_pass(pause - 1_000).await;
+            assert_eq!(stuck().await, 0, "{pause}");
+            site.let_pass(1_000).await;
+        }
     }
 
     #[tokio::test]

@@ -169,10 +169,10 @@ impl Catalog {
         Ok(changed.rows_affected() > 0)
     }
 
-    /// Returns photos that have been in a state other than `stored` since before a time.
+    /// Returns photos that have been in a state other than `stored` since before a time, and were not put off.
     pub(crate) async fn stuck(&self, state: &str, before: i64) -> Result<Vec<String>, CatalogError> {
         let rows =
-            sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 ORDER BY changed_at LIMIT 100")
+            sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 - pause ORDER BY changed_at LIMIT 100")
                 .bind(state)
                 .bind(before)
                 .fetch_all(&self.pool)

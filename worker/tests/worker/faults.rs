@@ -197,6 +197,40 @@ async fn a_photo_whose_task_cannot_be_sent_is_accepted_and_sent_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_removed_keeps_nothing_else_from_being_repaired() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let sends = Arc::new(AtomicBool::new(true));
+    let may_send = Arc::clone(&sends);
+    let proxy = Proxy::start(&cloud.url(), move |operation| {
+        let removes = operation.method == "DELETE" && operation.path.contains("/originals/");
+        let refused = operation.target.ends_with(".SendMessage") && !may_send.load(Ordering::Relaxed);
+        if removes || refused { Deed::Refuse } else { Deed::Pass }
+    })
+    .await;
+    let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
+    let client = web.client();
+    let removed = id(&client.accepted(photo("cat.png")).await);
+    assert_eq!(client.delete(&removed).await, 204);
+    sends.store(false, Ordering::Relaxed);
+    client.accepted(photo("coffee.png")).await;
+    database.let_an_hour_pass().await;
+    eventually("the sweep cannot remove it", async || {
+        web.log().contains("a photo could not be repaired").then_some(())
+    })
+    .await;
+    sends.store(true, Ordering::Relaxed);
+    eventually("the other one's task is sent", async || (queue.visible().await == 2).then_some(())).await;
+    assert_eq!(cloud.keys().await.len(), 2, "it is still there");
+    proxy.relent();
+    eventually("it is removed", async || {
+        database.let_an_hour_pass().await;
+        (cloud.keys().await.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_original_is_the_photos_own_fault() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 5).await;

@@ -15,6 +15,7 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use self::body::body;
 pub(crate) use self::content::{Content, Pieces};
@@ -26,6 +27,9 @@ const STALLED: Duration = Duration::from_secs(5);
 const STORED: Duration = Duration::from_secs(30);
 /// A bucket that takes nothing of a stream for so long, or does not answer when it has all of it, is not waited for.
 const TAKEN: Duration = Duration::from_secs(15);
+
+/// Metadata of an original: the name that its sender has for it.
+const NAME: &str = "filename";
 
 /// The bucket said no, or nothing.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +72,18 @@ impl Store {
         self.send("put", self.client.put_object(), key, content_type, content).await
     }
 
-    /// Stores an object where there is none of its key: of several at once, one does.
-    pub(crate) async fn create(&self, key: &str, content_type: &str, content: Content) -> Result<(), StoreError> {
-        self.send("create", self.client.put_object().if_none_match("*"), key, content_type, content).await
+    /// Stores an object with the name that its sender has for it, where there is none of its key: of several at once, one does.
+    pub(crate) async fn create(
+        &self,
+        key: &str,
+        name: &str,
+        content_type: &str,
+        content: Content,
+    ) -> Result<(), StoreError> {
+        // Other characters than those of ASCII are not sure to come back as they are.
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
+        let put = self.client.put_object().if_none_match("*").metadata(NAME, name);
+        self.send("create", put, key, content_type, content).await
     }
 
     async fn send(
@@ -98,10 +111,15 @@ impl Store {
 
     /// Returns an object whole.
     pub(crate) async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
-        let object = self.open(key, None).await?;
-        let cut_off = |why: String| StoreError::Failed { operation: "get", key: key.to_owned(), why };
-        let content = object.body.collect().await.map_err(|error| cut_off(error.to_string()))?;
-        Ok(content.into_bytes())
+        collected(key, self.open(key, None).await?).await
+    }
+
+    /// Returns an object whole, and the name that its sender has for it.
+    pub(crate) async fn get_named(&self, key: &str) -> Result<(Bytes, Option<String>), StoreError> {
+        let mut object = self.open(key, None).await?;
+        let name = object.metadata.as_mut().and_then(|metadata| metadata.remove(NAME));
+        let name = name.and_then(|name| Some(percent_decode_str(&name).decode_utf8().ok()?.into_owned()));
+        Ok((collected(key, object).await?, name))
     }
 
     /// Opens an object, or a range of it, for reading bit by bit.
@@ -177,6 +195,11 @@ impl Store {
             None => Ok(()),
         }
     }
+}
+
+async fn collected(key: &str, object: GetObjectOutput) -> Result<Bytes, StoreError> {
+    let cut_off = |why: String| StoreError::Failed { operation: "get", key: key.to_owned(), why };
+    Ok(object.body.collect().await.map_err(|error| cut_off(error.to_string()))?.into_bytes())
 }
 
 fn failed<E>(operation: &'static str, key: &str, error: &SdkError<E>) -> StoreError

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use decouple_contract::Task;
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
@@ -19,8 +20,9 @@ use tracing::Instrument as _;
 use crate::{
     catalog::{CatalogError, Unsent, now},
     jobs::{JobError, Turn},
+    photo,
     queue::QueueError,
-    record::{original_key, renditions_prefix, timestamp},
+    record::{Image, original_key, renditions_prefix, timestamp},
     site::Site,
     store::StoreError,
     trace::Trace,
@@ -112,24 +114,47 @@ async fn sweep(site: &Site, tries: &Tries) {
 /// Completes uploads that were cut off after they were stored, and forgets those that were before.
 async fn uploads(site: &Site) -> Result<(), SweepError> {
     let cut_off = now() - RECEIVING;
-    for id in step(site.catalog.stuck("receiving", cut_off)).await? {
-        let ended = step(async {
-            if site.store.exists(&original_key(&id)).await? {
-                tracing::info!(image = id, "completing an upload that was cut off after it was stored");
-                site.catalog.complete(&id).await?;
-            } else {
-                site.catalog.give_up(&id, cut_off).await?;
-            }
-            Ok::<(), SweepError>(())
-        });
-        tell(site, &id, ended.await).await;
+    for image in step(site.catalog.cut_off(cut_off)).await? {
+        let id = image.id.clone();
+        tell(site, &id, step(complete(site, image, cut_off)).await).await;
     }
     Ok(())
 }
 
+async fn complete(site: &Site, image: Image, cut_off: i64) -> Result<(), SweepError> {
+    match site.store.get_named(&original_key(&image.id)).await {
+        Ok((content, name)) => {
+            tracing::info!(image = image.id, "completing an upload that was cut off after it was stored");
+            site.catalog.stored(&described(image, content, name).await).await?;
+        }
+        Err(StoreError::Missing(_)) => site.catalog.give_up(&image.id, cut_off).await?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Says what a photo is by what is stored: another upload under the same key, which was refused, may have changed its record.
+async fn described(image: Image, content: Bytes, name: Option<String>) -> Image {
+    let bytes = content.len() as u64;
+    let inspected = tokio::task::spawn_blocking(move || photo::inspect(&content)).await;
+    let filename = name.unwrap_or_else(|| image.filename.clone());
+    match inspected {
+        Ok(Ok(header)) => Image {
+            filename,
+            bytes,
+            content_type: header.kind.content_type.to_owned(),
+            width: header.width,
+            height: header.height,
+            ..image
+        },
+        // It was looked at before it was stored, so whoever reads it knows less. The work says what is wrong with it.
+        _ => Image { filename, bytes, ..image },
+    }
+}
+
 /// Removes what is left of photos that were deleted.
 async fn removals(site: &Site) -> Result<(), SweepError> {
-    for id in step(site.catalog.stuck("deleting", now() - UNSENT)).await? {
+    for Image { id, .. } in step(site.catalog.unremoved(now() - UNSENT)).await? {
         tell(site, &id, step(remove(site, &id)).await).await;
     }
     Ok(())

@@ -199,7 +199,7 @@ mod tests {
     async fn what_could_not_be_removed_makes_room_for_what_can_be() {
         let site = Site::new().await;
         assert!(site.catalog.begin_delete("1").await.unwrap());
-        let stuck = async || site.catalog.stuck("deleting", now() + 1).await.unwrap().len();
+        let stuck = async || site.catalog.unremoved(now() + 1).await.unwrap().len();
         for pause in [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4] {
             assert_eq!(stuck().await, 1);
             site.catalog.put_off("1").await.unwrap();

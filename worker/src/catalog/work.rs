@@ -5,8 +5,6 @@
 //! objects are gone. Only `stored` ones are shown. A part of the work that is `pending` and has a reason was given up: its task is
 //! a dead letter.
 
-use sqlx::Row;
-
 use super::{COLUMNS, Catalog, CatalogError, image, now};
 use crate::record::{Image, Part, Rendition, Tag};
 
@@ -61,16 +59,6 @@ impl Catalog {
             .execute(&self.pool)
             .await?;
         Ok(changed.rows_affected() > 0)
-    }
-
-    /// Notes that the original of an upload that was cut off is stored, as its record says.
-    pub(crate) async fn complete(&self, id: &str) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE images SET state = 'stored', changed_at = $2 WHERE id = $1 AND state = 'receiving'")
-            .bind(id)
-            .bind(now())
-            .execute(&self.pool)
-            .await?;
-        Ok(())
     }
 
     /// Forgets an upload that came to nothing, unless it began anew since a time.
@@ -169,15 +157,22 @@ impl Catalog {
         Ok(changed.rows_affected() > 0)
     }
 
-    /// Returns photos that have been in a state other than `stored` since before a time, and were not put off.
-    pub(crate) async fn stuck(&self, state: &str, before: i64) -> Result<Vec<String>, CatalogError> {
-        let rows =
-            sqlx::query("SELECT id FROM images WHERE state = $1 AND changed_at < $2 - pause ORDER BY changed_at LIMIT 100")
-                .bind(state)
-                .bind(before)
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    /// Returns uploads of which nothing was heard since before a time, and that were not put off.
+    pub(crate) async fn cut_off(&self, before: i64) -> Result<Vec<Image>, CatalogError> {
+        self.stuck("receiving", before).await
+    }
+
+    /// Returns photos that were to be removed before a time and are not, and that were not put off.
+    pub(crate) async fn unremoved(&self, before: i64) -> Result<Vec<Image>, CatalogError> {
+        self.stuck("deleting", before).await
+    }
+
+    async fn stuck(&self, state: &str, before: i64) -> Result<Vec<Image>, CatalogError> {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM images WHERE state = $1 AND changed_at < $2 - pause ORDER BY changed_at LIMIT 100"
+        );
+        let select = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(state).bind(before);
+        select.fetch_all(&self.pool).await?.iter().map(image).collect()
     }
 }
 
@@ -222,12 +217,12 @@ mod tests {
         assert!(catalog.begin(&upload("first.png", 10)).await.unwrap());
         let_an_hour_pass(&catalog).await;
         let before = now() - 1_000_000;
-        assert_eq!(catalog.stuck("receiving", before).await.unwrap(), [ID]);
+        assert_eq!(catalog.cut_off(before).await.unwrap()[0].id, ID);
         let second = upload("second.png", 20);
         assert!(catalog.begin(&second).await.unwrap());
-        assert!(catalog.stuck("receiving", before).await.unwrap().is_empty());
+        assert!(catalog.cut_off(before).await.unwrap().is_empty());
         catalog.give_up(ID, before).await.unwrap();
-        catalog.complete(ID).await.unwrap();
+        assert!(catalog.stored(&second).await.unwrap());
         assert_eq!(catalog.get(ID).await.unwrap(), Some(second));
     }
 

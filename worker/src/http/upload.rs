@@ -101,7 +101,7 @@ async fn accept(site: &Site, id: String, keyed: bool, incoming: Incoming, trace:
 async fn keep(site: &Site, image: &Image, content: Content, fault: &Fault) -> Result<(), Problem> {
     let key = original_key(&image.id);
     let held = if let Content::Whole(bytes) = &content { Some(Content::Whole(bytes.clone())) } else { None };
-    match site.store.create(&key, &image.content_type, content).await {
+    match site.store.create(&key, &image.filename, &image.content_type, content).await {
         Ok(()) => Ok(()),
         Err(StoreError::Exists(key)) => match held {
             Some(content) => same(site, image, content, fault).await,

@@ -7,6 +7,7 @@ use crate::support::{
 on_both_catalogs!(
     before_the_original_is_stored,
     after_the_original_is_stored,
+    after_the_original_is_stored_and_another_was_refused,
     before_the_task_is_sent,
     after_the_task_is_sent,
     in_the_middle_of_a_job,
@@ -55,6 +56,42 @@ async fn after_the_original_is_stored(database: Database) {
     assert_eq!(web.client().found("").await, [""; 0], "what was not accepted is not shown");
     database.let_an_hour_pass().await;
     is_worked_on(&cloud, &database, &queue, &web).await;
+}
+
+async fn after_the_original_is_stored_and_another_was_refused(database: Database) {
+    let cloud = Cloud::start().await;
+    let queue = cloud.queue("process", 5).await;
+    let post = async |web: &Worker, name: &str| {
+        let client = web.client();
+        let post = client.http.post(client.at("/images")).header("idempotency-key", "k").header("x-filename", name);
+        post.body(photo(name)).send().await
+    };
+    let proxy =
+        Proxy::start(
+            &cloud.url(),
+            |operation| {
+                if stores_an_original(operation) { Deed::SwallowAnswer } else { Deed::Pass }
+            },
+        )
+        .await;
+    let dying = Worker::web_through(&proxy, &cloud, &database, &queue).await;
+    tokio::select! {
+        answer = post(&dying, "cat.png") => panic!("the upload was answered before it was safe: {answer:?}"),
+        () = proxy.swallowed() => {}
+    }
+    dying.kill();
+    let web = Worker::web(&cloud, &database, &queue).await;
+    assert_eq!(post(&web, "rocket.jpg").await.unwrap().status(), 422);
+    database.let_an_hour_pass().await;
+    let client = web.client();
+    let found = eventually("the upload is completed", async || client.found("").await.pop()).await;
+    let record = client.json(&format!("/images/{found}")).await;
+    let answer = client.get(&format!("/images/{found}/original")).await;
+    assert_eq!((&record["filename"], &record["content_type"]), (&"cat.png".into(), &"image/png".into()), "{record}");
+    assert_eq!((&record["width"], &record["height"]), (&451.into(), &300.into()), "{record}");
+    assert_eq!(answer.headers()["content-type"], "image/png");
+    assert_eq!(answer.bytes().await.unwrap(), photo("cat.png"));
+    assert_eq!(record["bytes"], photo("cat.png").len());
 }
 
 async fn before_the_task_is_sent(database: Database) {

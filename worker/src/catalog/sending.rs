@@ -80,6 +80,21 @@ impl Catalog {
         Ok(changed.rows_affected() > 0)
     }
 
+    /// Forgets that a photo's task was sent, or given up, where there is something left to do: the sweep sends it after a while.
+    pub(crate) async fn unsend(&self, id: &str) -> Result<(), CatalogError> {
+        sqlx::query(
+            "UPDATE images SET sent_to = NULL, changed_at = $2, \
+             resize_reason = CASE WHEN resize_state = 'pending' THEN NULL ELSE resize_reason END, \
+             tag_reason = CASE WHEN tag_state = 'pending' THEN NULL ELSE tag_reason END \
+             WHERE id = $1 AND state = 'stored' AND (resize_state = 'pending' OR tag_state = 'pending')",
+        )
+        .bind(id)
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Has the sweep leave a photo that it could not repair alone, for a while that doubles each time.
     pub(crate) async fn put_off(&self, id: &str) -> Result<(), CatalogError> {
         let statement = format!("UPDATE images SET {LONGER_PAUSE} WHERE id = $1 AND state <> 'stored'");
@@ -228,5 +243,10 @@ mod tests {
         assert!(site.unsent(&["queue", "18"]).await.is_some(), "tagging is not given up");
         assert!(site.catalog.given_up("1", Work::Tag, "why").await.unwrap());
         assert_eq!(site.unsent(&["queue", "18"]).await, None);
+        // Dead letters were sent back, and who received this one hands it on.
+        site.catalog.unsend("1").await.unwrap();
+        site.let_pass(11_000).await;
+        assert!(site.unsent(&["queue", "17"]).await.is_some());
+        assert_eq!(site.catalog.get("1").await.unwrap().unwrap().resize, Part::Pending);
     }
 }

@@ -108,7 +108,22 @@ impl Consumer {
                 self.note_if_last(&message, &later.why).await;
                 self.give_back(&message, later.after).await;
             }
+            Outcome::Ended => self.hand_on(message).await,
         }
+    }
+
+    /// Gives back at once what this worker does not come to any more. What was received for the last time would be a dead letter
+    /// though nothing is wrong with it: its photo is left to the sweep, which sends it as if it had never been sent.
+    async fn hand_on(&self, message: Received) {
+        if let Ok(task) = Task::from_json(&message.body)
+            && matches!(self.inbox.is_last(message.receives).await, Ok(true))
+        {
+            match self.site.catalog.unsend(&task.image).await {
+                Ok(()) => return self.done.delete(message).await,
+                Err(error) => tracing::warn!(image = task.image, %error, "a task may become a dead letter untried"),
+            }
+        }
+        self.give_back(&message, Duration::ZERO).await;
     }
 
     /// Notes with the photo that its task becomes a dead letter, if it does: people would else wait for it for ever.
@@ -140,7 +155,7 @@ impl Consumer {
     async fn work(&self, message: &Received) -> Outcome {
         let turn = tokio::select! {
             biased;
-            () = self.draining.cancelled() => return Outcome::at_once(),
+            () = self.draining.cancelled() => return Outcome::Ended,
             turn = self.site.jobs.turn() => turn,
         };
         let after = retry_after(message.receives, LAST_RETRY, rand::random());
@@ -183,7 +198,7 @@ impl Consumer {
             }
             tracing::warn!(image = task.image, %error, "a task is held until what it needs is back");
             tokio::select! {
-                () = self.draining.cancelled() => return Outcome::at_once(),
+                () = self.draining.cancelled() => return Outcome::Ended,
                 () = tokio::time::sleep_until(again) => {}
             }
         }
@@ -201,18 +216,14 @@ impl Consumer {
 enum Outcome {
     Done,
     Later(Later),
+    /// The worker is to end before it is done.
+    Ended,
 }
 
 /// When it comes back, and why.
 struct Later {
     after: Duration,
     why: String,
-}
-
-impl Outcome {
-    fn at_once() -> Self {
-        Self::Later(Later { after: Duration::ZERO, why: "the worker was ended".to_owned() })
-    }
 }
 
 /// Returns how long to wait after so many failures in a row: between half and all of a time that doubles up to `longest`, so

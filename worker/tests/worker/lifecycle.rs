@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{SinkExt as _, channel::mpsc};
 
 use crate::support::{
-    Cloud, Database, Worker, eventually, id, lines, on_both_catalogs, photo, stopped_by_its_environment,
+    Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo, stopped_by_its_environment,
 };
 
 on_both_catalogs!(workers_may_start_at_once, what_is_begun_is_finished_and_the_rest_given_back);
@@ -66,6 +66,33 @@ async fn what_is_begun_is_finished_and_the_rest_given_back(database: Database) {
     // Who comes next does the rest.
     let _next = Worker::consumer("process", &cloud, &database, &queue).await;
     eventually("all are done", async || (done().await == PHOTOS).then_some(())).await;
+    queue.drained().await;
+    assert_eq!(queue.dead().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_ends_gives_nothing_up_though_it_was_the_last_to_receive_it() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    // What is received a second time is a dead letter.
+    let queue = cloud.queue("process", 1).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let accepted = id(&client.accepted(photo("cat.png")).await);
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
+    })
+    .await;
+    let process = Worker::of("process", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url());
+    let process = process.env("DECOUPLE_QUEUE_URL", &queue.url).start().await;
+    eventually("the task is held while the bucket is away", async || {
+        process.log().contains("a task is held").then_some(())
+    })
+    .await;
+    assert!(process.stop().await.0.success());
+    assert_eq!((queue.in_flight().await, queue.dead().await), (0, 0));
+    assert_eq!(client.json(&format!("/images/{accepted}")).await["resize"]["state"], "pending");
+    let _next = Worker::consumer("process", &cloud, &database, &queue).await;
+    assert_eq!(client.settled(&accepted).await["resize"]["state"], "done");
     queue.drained().await;
     assert_eq!(queue.dead().await, 0);
 }

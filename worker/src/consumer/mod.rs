@@ -1,10 +1,11 @@
 //! The queue loop: holds more messages than there are cores, so that the next photos are fetched and the last results
-//! stored while others are computed, and deletes a message only when its result is stored.
+//! stored while others are computed, but no more than it comes to soon; and deletes a message only when its result is stored.
 //!
 //! While something is away that every photo needs, what was begun is tried again here, so that an outage does not use up the
 //! few times that a message is handed out. A message that fails for another reason that may pass is hidden for a while,
 //! longer each time, and comes back; the queue itself moves one that fails too often to the dead letters.
 
+mod ahead;
 mod done;
 
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -17,9 +18,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use self::done::Done;
+use self::{ahead::Ahead, done::Done};
 use crate::{
-    compute::cores,
     jobs::{JobError, Turn},
     queue::{Inbox, Received},
     site::Site,
@@ -36,15 +36,13 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// When nothing more is to be received, an answer that is on its way is awaited for so long: what is in it would else be hidden
 /// from everybody until its time is over.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
-/// For each core: as many photos that are worked on, and as many that wait, so that receiving fetches several at once.
-const HELD: usize = 4;
 
 /// Receives and works until it is told to stop; then finishes what it has begun and gives back what it has not.
 pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationToken) {
     let inbox = Arc::new(inbox);
     let (done, deleting) = Done::start(Arc::clone(&inbox));
-    let consumer = Arc::new(Consumer { inbox, site, done, draining });
-    let held = Arc::new(Semaphore::new(cores() * HELD));
+    let consumer = Arc::new(Consumer { inbox, site, ahead: Ahead::default(), done, draining });
+    let held = Arc::new(Semaphore::new(Ahead::most()));
     let messages = TaskTracker::new();
     while !consumer.draining.is_cancelled() {
         let mut receive = pin!(consumer.receive(&held));
@@ -69,6 +67,7 @@ pub(crate) async fn run(inbox: Inbox, site: Arc<Site>, draining: CancellationTok
 struct Consumer {
     inbox: Arc<Inbox>,
     site: Arc<Site>,
+    ahead: Ahead,
     done: Done,
     draining: CancellationToken,
 }
@@ -76,7 +75,10 @@ struct Consumer {
 impl Consumer {
     /// Waits for room for several, then for messages to fill it. Asking for each alone would be a request a photo.
     async fn receive(&self, held: &Arc<Semaphore>) -> Vec<(Received, OwnedSemaphorePermit)> {
-        let some = u32::try_from(cores() * HELD / 4).unwrap_or(u32::MAX).max(1);
+        let may_be_held = self.ahead.may_be_held();
+        // Places that are not to be filled at present. Nobody else takes any.
+        let spare = Ahead::most().saturating_sub(may_be_held);
+        let some = u32::try_from(spare + (may_be_held / 4).max(1)).unwrap_or(u32::MAX);
         let room = tokio::select! {
             () = self.draining.cancelled() => return Vec::new(),
             room = Arc::clone(held).acquire_many_owned(some) => room,
@@ -85,7 +87,7 @@ impl Consumer {
         while let Ok(place) = Arc::clone(held).try_acquire_owned() {
             room.merge(place);
         }
-        match self.inbox.receive(room.num_permits()).await {
+        match self.inbox.receive(room.num_permits() - spare).await {
             Ok(messages) => messages.into_iter().filter_map(|message| Some((message, room.split(1)?))).collect(),
             Err(error) => {
                 self.site.metrics.error("queue");
@@ -174,14 +176,18 @@ impl Consumer {
     /// Works on a photo, and again where what failed says nothing about the photo, until the time for a job is over.
     async fn work_on(&self, turn: &Turn<'_>, task: &Task, after: Duration) -> Outcome {
         let limit = self.site.config.job_timeout;
-        let deadline = Instant::now() + limit;
+        let begun = Instant::now();
+        let deadline = begun + limit;
         let (mut failures, mut why) = (0, String::new());
         loop {
             let done = match timeout_at(deadline, self.site.jobs.work(turn, &task.image)).await {
                 Ok(done) => done,
                 Err(_) => Err(JobError::TimedOut(limit)),
             };
-            let Err(error) = done else { return Outcome::Done };
+            let Err(error) = done else {
+                self.ahead.note(begun.elapsed());
+                return Outcome::Done;
+            };
             if !matches!(error, JobError::Compute(_)) {
                 // What broke down while computing is counted there, each time.
                 self.site.metrics.error(error.part());

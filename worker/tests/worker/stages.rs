@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, Cloud, Database, Worker, eventually, id, on_both_catalogs, photo};
+use crate::support::{Client, Cloud, Database, Deed, Proxy, Worker, eventually, id, on_both_catalogs, photo};
 
 on_both_catalogs!(
     all_in_one,
@@ -188,4 +188,39 @@ async fn a_queue_that_was_lost_and_made_anew_gets_its_tasks_again(database: Data
     assert_eq!(web.client().settled(&accepted).await["resize"]["state"], "done");
     queue.drained().await;
     assert!(!web.stop().await.1.contains("sending a task again"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_backlog_is_shared() {
+    let (cloud, database) = (Cloud::start().await, Database::sqlite());
+    let queue = cloud.queue("process", 5).await;
+    let web = Worker::web(&cloud, &database, &queue).await;
+    let client = web.client();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let backlog = cores * 4;
+    for _ in 0..backlog {
+        client.accepted(photo("rocket.jpg")).await;
+    }
+    // The first one works on photos that take their time.
+    let proxy = Proxy::start(&cloud.url(), |operation| {
+        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
+    })
+    .await;
+    let slow = Worker::of("process", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url());
+    let slow = slow.env("DECOUPLE_QUEUE_URL", &queue.url).start().await;
+    proxy.swallowed().await;
+    let _other = Worker::consumer("process", &cloud, &database, &queue).await;
+    let held = u32::try_from(cores).unwrap() + 1;
+    eventually("the other one has done all but what the first holds", async || {
+        (queue.visible().await == 0 && queue.in_flight().await <= held).then_some(())
+    })
+    .await;
+    let done = client.json("/images?limit=200").await["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|image| image["resize"]["state"] == "done")
+        .count();
+    assert!(done >= backlog - cores - 1, "{done} of {backlog}");
+    slow.kill();
 }

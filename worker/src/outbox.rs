@@ -14,12 +14,7 @@ use aws_sdk_sqs::{
 use decouple_contract::{Role, Task};
 use tokio::sync::Mutex;
 
-use crate::{
-    config::Config,
-    faults::Faults,
-    queue::QueueError,
-    trace::{TRACEPARENT, Trace},
-};
+use crate::{config::Config, faults::Faults, queue::QueueError, trace::Trace};
 
 /// What `sent_to` says of a photo that this worker works on itself.
 const INLINE: &str = "inline";
@@ -148,23 +143,27 @@ impl Outbox {
 
     /// Sends a task. It is safe when this returns.
     pub(crate) async fn send(&self, task: &Task, trace: &Trace) -> Result<(), QueueError> {
-        let trace = trace.child().to_string();
+        let trace = trace.carried().pairs();
         let sent = match &self.place {
             Place::Inline => return Ok(()),
             Place::Queue { client, url } => {
-                let send = client.send_message().queue_url(url).message_body(task.to_json());
-                let value = aws_sdk_sqs::types::MessageAttributeValue::builder();
-                let value = value.data_type("String").string_value(trace).build();
-                let send =
-                    send.message_attributes(TRACEPARENT, value.map_err(|error| QueueError::new("SendMessage", error))?);
+                let mut send = client.send_message().queue_url(url).message_body(task.to_json());
+                for (name, value) in trace {
+                    let value = aws_sdk_sqs::types::MessageAttributeValue::builder().string_value(value);
+                    let value = value.data_type("String").build();
+                    let value = value.map_err(|error| QueueError::new("SendMessage", error))?;
+                    send = send.message_attributes(name, value);
+                }
                 send.send().await.map(drop).map_err(|error| QueueError::new("SendMessage", error))
             }
             Place::Topic { client, arn } => {
-                let publish = client.publish().topic_arn(arn).message(task.to_json());
-                let value = aws_sdk_sns::types::MessageAttributeValue::builder();
-                let value = value.data_type("String").string_value(trace).build();
-                let publish =
-                    publish.message_attributes(TRACEPARENT, value.map_err(|error| QueueError::new("Publish", error))?);
+                let mut publish = client.publish().topic_arn(arn).message(task.to_json());
+                for (name, value) in trace {
+                    let value = aws_sdk_sns::types::MessageAttributeValue::builder().string_value(value);
+                    let value = value.data_type("String").build();
+                    let value = value.map_err(|error| QueueError::new("Publish", error))?;
+                    publish = publish.message_attributes(name, value);
+                }
                 publish.send().await.map(drop).map_err(|error| QueueError::new("Publish", error))
             }
         };

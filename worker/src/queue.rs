@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     faults::Faults,
     sdk::{ANSWER, answer_within},
-    trace::TRACEPARENT,
+    trace::{Carried, TRACEPARENT, TRACESTATE},
 };
 
 /// An empty receive waits for this long, so that nobody polls.
@@ -54,8 +54,8 @@ pub(crate) struct Received {
     pub(crate) body: String,
     /// How often it was handed out, this time included.
     pub(crate) receives: u32,
-    /// The trace that the task is a part of, if the message says.
-    pub(crate) traceparent: Option<String>,
+    /// The trace that the task is a part of.
+    pub(crate) trace: Carried,
     receipt: String,
 }
 
@@ -77,6 +77,7 @@ impl Inbox {
             .visibility_timeout(seconds(self.visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_attribute_names(TRACEPARENT)
+            .message_attribute_names(TRACESTATE)
             .customize()
             .config_override(aws_sdk_sqs::config::Builder::new().timeout_config(answer_within(LONG_POLL + BEYOND_POLL)))
             .send()
@@ -141,8 +142,9 @@ fn received(message: Message) -> Option<Received> {
     };
     let receives = message.attributes.as_ref().and_then(count).unwrap_or(1);
     let mut attributes = message.message_attributes.unwrap_or_default();
-    let traceparent = attributes.remove(TRACEPARENT).and_then(|value| value.string_value);
-    Some(Received { body: message.body?, receives, traceparent, receipt: message.receipt_handle? })
+    let mut attribute = |name| attributes.remove(name).and_then(|value| value.string_value);
+    let trace = Carried { traceparent: attribute(TRACEPARENT), tracestate: attribute(TRACESTATE) };
+    Some(Received { body: message.body?, receives, trace, receipt: message.receipt_handle? })
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ async fn tasks(site: &Site, tries: &Tries) -> Result<(), SweepError> {
     let destination = step(site.outbox.destination()).await?;
     let unsent = step(site.catalog.unsent(&destination, now() - patience(site))).await?;
     let sending = unsent.into_iter().map(|photo| {
-        let trace = Trace::of(&photo.id);
+        let trace = Trace::continued(&photo.trace, &photo.id);
         let span = trace.span(&photo.id);
         send(site, tries, photo, trace).instrument(span)
     });

@@ -28,7 +28,9 @@ const TABLES: [&str; 6] = [
         tag_state TEXT NOT NULL,
         tag_reason TEXT,
         tags TEXT,
-        pause BIGINT NOT NULL DEFAULT 0
+        pause BIGINT NOT NULL DEFAULT 0,
+        traceparent TEXT,
+        tracestate TEXT
     )",
     "CREATE INDEX IF NOT EXISTS images_by_time ON images (uploaded_at, id)",
     // What the sweep looks for is a handful of rows; without an index it would read them all every few seconds.
@@ -43,7 +45,8 @@ const TABLES: [&str; 6] = [
 ];
 
 /// Columns that came after the first release, of `images`. Builds that do not know of them work as before, so they make no version.
-const LATER: [(&str, &str); 1] = [("pause", "BIGINT NOT NULL DEFAULT 0")];
+const LATER: [(&str, &str); 3] =
+    [("pause", "BIGINT NOT NULL DEFAULT 0"), ("traceparent", "TEXT"), ("tracestate", "TEXT")];
 
 /// Words are compared byte by byte, as SQLite does: only then is a range of them what begins with the same letters.
 const COLLATED: &str = "SELECT COUNT(*) AS there FROM information_schema.columns WHERE table_schema = current_schema() \

@@ -6,7 +6,7 @@
 use sqlx::Row;
 
 use super::{Catalog, CatalogError, now};
-use crate::outbox::Destination;
+use crate::{outbox::Destination, trace::Carried};
 
 /// A task that was sent is sent again, to another place, after a pause that doubles each time: of two workers that differ in
 /// where tasks go, none sends for ever what the other one has sent. In milliseconds, the first one and about the longest.
@@ -22,6 +22,8 @@ const LONGER_PAUSE: &str =
 pub(crate) struct Unsent {
     pub(crate) id: String,
     pub(crate) uploaded_at: i64,
+    /// The trace that its upload was a part of.
+    pub(crate) trace: Carried,
     /// Its record is as it was at this time.
     changed_at: i64,
 }
@@ -42,7 +44,7 @@ impl Catalog {
         let now = now();
         let missing = (4..).take(destination.parts().len()).map(is_missing).collect::<Vec<_>>().join(" OR ");
         let statement = format!(
-            "SELECT id, uploaded_at, changed_at FROM images WHERE state = 'stored' \
+            "SELECT id, uploaded_at, changed_at, traceparent, tracestate FROM images WHERE state = 'stored' \
              AND (resize_state = 'pending' OR tag_state = 'pending') \
              AND ((resize_state = 'pending' AND resize_reason IS NULL) \
              OR (tag_state = 'pending' AND tag_reason IS NULL)) \
@@ -59,6 +61,7 @@ impl Catalog {
                 id: row.try_get("id")?,
                 uploaded_at: row.try_get("uploaded_at")?,
                 changed_at: row.try_get("changed_at")?,
+                trace: Carried { traceparent: row.try_get("traceparent")?, tracestate: row.try_get("tracestate")? },
             })
         };
         rows.iter().map(photo).collect()
@@ -148,7 +151,7 @@ mod tests {
                 resize: Part::Pending,
                 tag: Part::Pending,
             };
-            assert!(catalog.begin(&image).await.unwrap() && catalog.stored(&image).await.unwrap());
+            assert!(catalog.begin(&image, &Carried::default()).await.unwrap() && catalog.stored(&image).await.unwrap());
             Self { catalog, _directory: directory }
         }
 

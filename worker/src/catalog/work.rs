@@ -6,7 +6,10 @@
 //! a dead letter.
 
 use super::{COLUMNS, Catalog, CatalogError, image, now};
-use crate::record::{Image, Part, Rendition, Tag};
+use crate::{
+    record::{Image, Part, Rendition, Tag},
+    trace::Carried,
+};
 
 /// A statement holds so many words; a photo has some thirty.
 const TERMS_AT_ONCE: usize = 100;
@@ -21,14 +24,17 @@ pub(crate) enum Work {
 impl Catalog {
     /// Notes that an upload begins. One that began before under the same id begins anew, with what comes now, so that no sweep takes
     /// it for one that was cut off. Returns whether it may: not where the photo is stored already, or about to be removed.
-    pub(crate) async fn begin(&self, image: &Image) -> Result<bool, CatalogError> {
+    pub(crate) async fn begin(&self, image: &Image, trace: &Carried) -> Result<bool, CatalogError> {
         self.describe(
             image,
             "INSERT INTO images (id, filename, content_type, bytes, width, height, uploaded_at, state, changed_at, \
-             resize_state, tag_state) VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending') \
+             resize_state, tag_state, traceparent, tracestate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'receiving', $8, 'pending', 'pending', $9, $10) \
              ON CONFLICT (id) DO UPDATE SET filename = excluded.filename, content_type = excluded.content_type, \
              bytes = excluded.bytes, width = excluded.width, height = excluded.height, \
-             uploaded_at = excluded.uploaded_at, changed_at = excluded.changed_at WHERE images.state = 'receiving'",
+             uploaded_at = excluded.uploaded_at, changed_at = excluded.changed_at, \
+             traceparent = excluded.traceparent, tracestate = excluded.tracestate WHERE images.state = 'receiving'",
+            &[&trace.traceparent, &trace.tracestate],
         )
         .await
     }
@@ -41,13 +47,19 @@ impl Catalog {
             image,
             "UPDATE images SET filename = $2, content_type = $3, bytes = $4, width = $5, height = $6, \
              uploaded_at = $7, state = 'stored', changed_at = $8 WHERE id = $1 AND state = 'receiving'",
+            &[],
         )
         .await
     }
 
-    /// Runs a statement that says what a photo is, and returns whether it changed a record.
-    async fn describe(&self, image: &Image, statement: &'static str) -> Result<bool, CatalogError> {
-        let changed = sqlx::query(statement)
+    /// Runs a statement that says what a photo is, and more where there is more, and returns whether it changed a record.
+    async fn describe(
+        &self,
+        image: &Image,
+        statement: &'static str,
+        more: &[&Option<String>],
+    ) -> Result<bool, CatalogError> {
+        let describe = sqlx::query(statement)
             .bind(&image.id)
             .bind(&image.filename)
             .bind(&image.content_type)
@@ -55,10 +67,9 @@ impl Catalog {
             .bind(i64::from(image.width))
             .bind(i64::from(image.height))
             .bind(image.uploaded_at)
-            .bind(now())
-            .execute(&self.pool)
-            .await?;
-        Ok(changed.rows_affected() > 0)
+            .bind(now());
+        let describe = more.iter().fold(describe, |describe, more| describe.bind((*more).clone()));
+        Ok(describe.execute(&self.pool).await?.rows_affected() > 0)
     }
 
     /// Forgets an upload that came to nothing, unless it began anew since a time.
@@ -214,12 +225,12 @@ mod tests {
     async fn an_upload_that_begins_anew_is_not_taken_for_one_that_was_cut_off() {
         let directory = tempfile::tempdir().unwrap();
         let catalog = catalog(&directory).await;
-        assert!(catalog.begin(&upload("first.png", 10)).await.unwrap());
+        assert!(catalog.begin(&upload("first.png", 10), &Carried::default()).await.unwrap());
         let_an_hour_pass(&catalog).await;
         let before = now() - 1_000_000;
         assert_eq!(catalog.cut_off(before).await.unwrap()[0].id, ID);
         let second = upload("second.png", 20);
-        assert!(catalog.begin(&second).await.unwrap());
+        assert!(catalog.begin(&second, &Carried::default()).await.unwrap());
         assert!(catalog.cut_off(before).await.unwrap().is_empty());
         catalog.give_up(ID, before).await.unwrap();
         assert!(catalog.stored(&second).await.unwrap());
@@ -231,7 +242,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalog = catalog(&directory).await;
         let [first, second] = [upload("first.png", 10), upload("second.png", 20)];
-        assert!(catalog.begin(&first).await.unwrap() && catalog.begin(&second).await.unwrap());
+        assert!(
+            catalog.begin(&first, &Carried::default()).await.unwrap()
+                && catalog.begin(&second, &Carried::default()).await.unwrap()
+        );
         assert!(catalog.stored(&first).await.unwrap());
         assert_eq!(catalog.get(ID).await.unwrap(), Some(first));
     }
@@ -242,11 +256,11 @@ mod tests {
         let catalog = catalog(&directory).await;
         let photo = upload("cat.png", 10);
         assert!(!catalog.stored(&photo).await.unwrap());
-        assert!(catalog.begin(&photo).await.unwrap() && catalog.stored(&photo).await.unwrap());
-        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(&photo).await.unwrap());
+        assert!(catalog.begin(&photo, &Carried::default()).await.unwrap() && catalog.stored(&photo).await.unwrap());
+        assert!(!catalog.begin(&photo, &Carried::default()).await.unwrap() && !catalog.stored(&photo).await.unwrap());
         assert!(catalog.begin_delete(ID).await.unwrap());
-        assert!(!catalog.begin(&photo).await.unwrap() && !catalog.stored(&photo).await.unwrap());
+        assert!(!catalog.begin(&photo, &Carried::default()).await.unwrap() && !catalog.stored(&photo).await.unwrap());
         catalog.forget(ID).await.unwrap();
-        assert!(catalog.begin(&photo).await.unwrap());
+        assert!(catalog.begin(&photo, &Carried::default()).await.unwrap());
     }
 }

@@ -169,7 +169,7 @@ impl Consumer {
                 return Outcome::Later(Later { after, why: error.to_string() });
             }
         };
-        let trace = Trace::continued(message.traceparent.as_deref(), &task.image);
+        let trace = Trace::continued(&message.trace, &task.image);
         self.work_on(&turn, &task, after).instrument(trace.span(&task.image)).await
     }
 

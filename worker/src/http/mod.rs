@@ -31,7 +31,7 @@ use tracing::{Instrument as _, Span};
 use crate::{
     metrics::Doing,
     site::Site,
-    trace::{TRACEPARENT, Trace},
+    trace::{Carried, Trace},
 };
 
 /// What a form may take beside the file in it.
@@ -92,8 +92,7 @@ fn span(request: &Request) -> Span {
     let Some(image) = request.uri().path().strip_prefix("/images/").and_then(|rest| rest.split('/').next()) else {
         return Span::none();
     };
-    let traceparent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    Trace::continued(traceparent, image).span(image)
+    Trace::continued(&Carried::by(request.headers()), image).span(image)
 }
 
 /// Names what a path leads to, whatever is asked for: names of metrics do not come from outside.

@@ -25,7 +25,7 @@ use crate::{
     site::Site,
     store::{Content, StoreError},
     sweep,
-    trace::{TRACEPARENT, Trace},
+    trace::{Carried, Trace},
 };
 
 /// Keys of uploads are names in this space.
@@ -33,7 +33,7 @@ const KEYS: uuid::Uuid = uuid::uuid!("5b0f6a52-6a3c-4d4e-9c1e-5d0f7f1f2a31");
 
 pub(super) async fn upload(State(app): State<App>, request: Request) -> Response {
     let (id, keyed) = id(request.headers().get("idempotency-key"));
-    let trace = Trace::continued(request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()), &id);
+    let trace = Trace::continued(&Carried::by(request.headers()), &id);
     let span = trace.span(&id);
     // What is wrong is logged when it becomes the answer, so that is done inside of the span.
     async move { take(&app, id, keyed, request, trace).await.into_response() }.instrument(span).await
@@ -74,7 +74,7 @@ async fn accept(site: &Site, id: String, keyed: bool, incoming: Incoming, trace:
         same(site, &image, content, &fault).await?;
         return Ok(answer(site, &before));
     }
-    if !site.catalog.begin(&image).await? {
+    if !site.catalog.begin(&image, &trace.carried()).await? {
         same(site, &image, content, &fault).await?;
         return overtaken(site, &image).await;
     }

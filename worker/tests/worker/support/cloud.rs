@@ -1,5 +1,7 @@
 //! An endpoint of S3, SQS and SNS that belongs to one test.
 
+use std::collections::BTreeMap;
+
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::{Credentials as Keys, SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -193,6 +195,14 @@ impl Queue {
     /// Removes the queue.
     pub(crate) async fn remove(&self) {
         self.sqs.delete_queue().queue_url(&self.url).send().await.unwrap();
+    }
+
+    /// Receives a message, where there is one, and returns its attributes.
+    pub(crate) async fn attributes_of_the_next(&self) -> Option<BTreeMap<String, String>> {
+        let receive = self.sqs.receive_message().queue_url(&self.url).message_attribute_names("All");
+        let message = receive.send().await.unwrap().messages?.pop()?;
+        let attributes = message.message_attributes.unwrap_or_default().into_iter();
+        Some(attributes.map(|(name, value)| (name, value.string_value.unwrap())).collect())
     }
 
     /// Sends a message as anybody could.

@@ -2,6 +2,7 @@
 
 pub(crate) use decouple_photo::model::Tag;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,15 @@ pub(crate) struct Rendition {
     pub(crate) bytes: u64,
     pub(crate) key: String,
     pub(crate) content_type: String,
+}
+
+/// Tells whether a text can be a photo's id. Whatever cannot is in no catalog, and some of it breaks those that are asked for it.
+pub(crate) fn is_id(text: &str) -> bool {
+    uuid(text).is_some()
+}
+
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
 }
 
 /// Returns the key of a photo's original.
@@ -141,4 +151,20 @@ impl Image {
 /// Writes milliseconds since 1970 as RFC 3339 in UTC.
 pub(crate) fn timestamp(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_in_one_way() {
+        for id in [Uuid::now_v7(), Uuid::new_v5(&Uuid::NAMESPACE_URL, b"k")] {
+            assert!(is_id(&id.to_string()));
+            assert!(!is_id(&id.to_string().to_uppercase()) && !is_id(&id.simple().to_string()));
+        }
+        for odd in ["", "x", "\0", "../etc/passwd"] {
+            assert!(!is_id(odd), "{odd}");
+        }
+    }
 }

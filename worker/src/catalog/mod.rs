@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::record::{Image, Part};
 
 pub(crate) use login::Secret;
+pub(crate) use search::Cursor;
 pub(crate) use sending::Unsent;
 pub(crate) use work::Work;
 

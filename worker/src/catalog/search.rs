@@ -1,9 +1,12 @@
 //! Finding photos: newest first, by the words that their tags stand for, a page at a time.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, str::FromStr};
 
 use super::{COLUMNS, Catalog, CatalogError, image};
-use crate::{model::words, record::Image};
+use crate::{
+    model::words,
+    record::{Image, is_id},
+};
 
 /// More words than this narrow nothing down, and each costs a look-up.
 const MOST_WORDS: usize = 8;
@@ -18,22 +21,41 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// Where a page ends: at the photo of an id, which was uploaded at a time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    uploaded_at: i64,
+    id: String,
+}
+
+/// Not a cursor that a page ended with.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no cursor")]
+pub(crate) struct NoCursor;
+
+impl FromStr for Cursor {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<Self, NoCursor> {
+        let (uploaded_at, id) = text.split_once('-').filter(|(_, id)| is_id(id)).ok_or(NoCursor)?;
+        Ok(Self { uploaded_at: uploaded_at.parse().map_err(|_| NoCursor)?, id: id.to_owned() })
+    }
+}
+
 impl Catalog {
     /// Returns photos whose tags, synonyms or broader terms hold words that begin with those of the query, newest first.
-    /// A cursor that is not one begins at the newest.
-    pub(crate) async fn search(&self, query: &str, limit: u32, cursor: Option<&str>) -> Result<Page, CatalogError> {
+    pub(crate) async fn search(&self, query: &str, limit: u32, after: Option<&Cursor>) -> Result<Page, CatalogError> {
         let words = words(query);
         if words.is_empty() && !query.trim().is_empty() {
             // Marks alone are no word, and no photo is found by them.
             return Ok(Page { images: Vec::new(), next: None });
         }
-        let after = cursor.and_then(parse_cursor);
         let statement = statement(words.len(), after.is_some());
         let mut select = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(i64::from(limit) + 1);
         for word in words.iter().take(MOST_WORDS) {
             select = select.bind(word).bind(format!("{word}{LAST}"));
         }
-        if let Some((uploaded_at, id)) = &after {
+        if let Some(Cursor { uploaded_at, id }) = after {
             select = select.bind(*uploaded_at).bind(id);
         }
         let rows = select.fetch_all(&self.pool).await?;
@@ -64,11 +86,6 @@ fn statement(words: usize, after: bool) -> String {
     statement
 }
 
-fn parse_cursor(cursor: &str) -> Option<(i64, String)> {
-    let (uploaded_at, id) = cursor.split_once('-')?;
-    Some((uploaded_at.parse().ok()?, id.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,9 +113,10 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_and_a_broken_one_is_none() {
-        assert_eq!(parse_cursor("17-0192-ab"), Some((17, "0192-ab".to_owned())));
-        for broken in ["", "x", "x-y", "-"] {
-            assert_eq!(parse_cursor(broken), None);
+        const ID: &str = "0198f3c2-6a3c-7d4e-9c1e-5d0f7f1f2a31";
+        assert_eq!(format!("17-{ID}").parse(), Ok(Cursor { uploaded_at: 17, id: ID.to_owned() }));
+        for broken in ["", "x", "x-y", "-", "1-\0", &format!("x-{ID}"), ID] {
+            assert_eq!(broken.parse::<Cursor>(), Err(NoCursor), "{broken}");
         }
     }
 }

@@ -22,6 +22,7 @@ use self::{ahead::Ahead, done::Done};
 use crate::{
     jobs::{JobError, Turn},
     queue::{Inbox, Received},
+    record::is_id,
     site::Site,
     trace::Trace,
 };
@@ -117,7 +118,7 @@ impl Consumer {
     /// Gives back at once what this worker does not come to any more. What was received for the last time would be a dead letter
     /// though nothing is wrong with it: its photo is left to the sweep, which sends it as if it had never been sent.
     async fn hand_on(&self, message: Received) {
-        if let Ok(task) = Task::from_json(&message.body)
+        if let Ok(task) = task(&message)
             && matches!(self.inbox.is_last(message.receives).await, Ok(true))
         {
             match self.site.catalog.unsend(&task.image).await {
@@ -130,7 +131,7 @@ impl Consumer {
 
     /// Notes with the photo that its task becomes a dead letter, if it does: people would else wait for it for ever.
     async fn note_if_last(&self, message: &Received, why: &str) {
-        let Ok(task) = Task::from_json(&message.body) else { return };
+        let Ok(task) = task(message) else { return };
         match self.inbox.is_last(message.receives).await {
             Ok(true) => {}
             Ok(false) => return,
@@ -161,12 +162,12 @@ impl Consumer {
             turn = self.site.jobs.turn() => turn,
         };
         let after = retry_after(message.receives, LAST_RETRY, rand::random());
-        let task = match Task::from_json(&message.body) {
+        let task = match task(message) {
             Ok(task) => task,
             Err(error) => {
                 // Another version may understand it, so it is left to the queue's own limit.
-                tracing::error!(%error, "a message is not a task");
-                return Outcome::Later(Later { after, why: error.to_string() });
+                tracing::error!(error, "a message is not a task");
+                return Outcome::Later(Later { after, why: error });
             }
         };
         let trace = Trace::continued(&message.trace, &task.image);
@@ -230,6 +231,12 @@ enum Outcome {
 struct Later {
     after: Duration,
     why: String,
+}
+
+/// Reads a message. What names no photo is nothing to ask a catalog for: it may take it for an outage of its own.
+fn task(message: &Received) -> Result<Task, String> {
+    let task = Task::from_json(&message.body).map_err(|error| error.to_string())?;
+    if is_id(&task.image) { Ok(task) } else { Err("the message is not a task: its image is no id".to_owned()) }
 }
 
 /// Returns how long to wait after so many failures in a row: between half and all of a time that doubles up to `longest`, so

@@ -3,15 +3,21 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 
-use super::{App, names, problem::Problem};
+use super::{
+    App,
+    address::{Address, no_image},
+    names,
+    problem::Problem,
+};
 use crate::{
+    catalog::Cursor,
     record::{Image, original_key},
     store::StoreError,
     sweep,
@@ -38,24 +44,26 @@ pub(super) async fn list(
     let Query(search) = search.map_err(|error| Problem::BadRequest(error.body_text()))?;
     let limit = search.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let query = search.q.unwrap_or_default();
-    let page = app.site.catalog.search(&query, limit, search.cursor.as_deref()).await?;
+    let cursor = search.cursor.map(|cursor| cursor.parse::<Cursor>()).transpose();
+    let cursor = cursor.map_err(|_| Problem::BadRequest("The cursor is none that a page ended with.".to_owned()))?;
+    let page = app.site.catalog.search(&query, limit, cursor.as_ref()).await?;
     let images: Vec<_> = page.images.iter().map(Image::shown).collect();
     Ok(Json(serde_json::json!({ "images": images, "next": page.next })).into_response())
 }
 
 async fn find(app: &App, id: &str) -> Result<Image, Problem> {
     let found = app.site.catalog.get(id).await?;
-    found.ok_or_else(|| Problem::NotFound("There is no image of this id.".to_owned()))
+    found.ok_or_else(no_image)
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(app): State<App>, Address { id, .. }: Address) -> Result<Response, Problem> {
     let image = find(&app, &id).await?;
     Ok(([(header::CACHE_CONTROL, "no-cache")], Json(image.shown())).into_response())
 }
 
-pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(State(app): State<App>, Address { id, .. }: Address) -> Result<StatusCode, Problem> {
     if !app.site.catalog.begin_delete(&id).await? {
-        return Err(Problem::NotFound("There is no image of this id.".to_owned()));
+        return Err(no_image());
     }
     if let Err(error) = sweep::remove(&app.site, &id).await {
         // It is out of sight; its objects go with the next sweep.
@@ -66,7 +74,7 @@ pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 
 pub(super) async fn original(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Address { id, .. }: Address,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -78,12 +86,11 @@ pub(super) async fn original(
 
 pub(super) async fn rendition(
     State(app): State<App>,
-    Path((id, width)): Path<(String, String)>,
+    Address { id, width }: Address,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let image = find(&app, &id).await?;
-    let width: Option<u32> = width.parse().ok();
     let rendition = image.resize.results().iter().find(|rendition| Some(rendition.width) == width);
     let rendition = rendition.ok_or_else(|| Problem::NotFound("There is no rendition of this width.".to_owned()))?;
     let file = File {

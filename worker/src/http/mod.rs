@@ -1,7 +1,8 @@
 //! What a worker serves: every role its health and metrics, `all` and `web` the site.
 //!
-//! [`connections`] owns sockets, [`places`] says who may have one, [`upload`] takes photos, [`images`] shows and removes them, [`gallery`] is the page, [`problem`] is every error.
+//! [`connections`] owns sockets, [`places`] says who may have one, [`upload`] takes photos, [`images`] shows and removes them, [`address`] says what a path names, [`gallery`] is the page, [`problem`] is every error.
 
+mod address;
 mod connections;
 mod gallery;
 mod health;

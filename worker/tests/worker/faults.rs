@@ -119,12 +119,15 @@ async fn what_is_no_task_ends_among_the_dead_letters_and_stops_nobody() {
     let queue = cloud.queue("process", 2).await;
     let web = Worker::web(&cloud, &database, &queue).await;
     let _process = Worker::consumer("process", &cloud, &database, &queue).await;
-    for body in ["hello", "{}", r#"{"version":9,"image":"x","key":"k","uploaded_at":"t"}"#] {
+    let later = r#"{"version":9,"image":"x","key":"k","uploaded_at":"t"}"#;
+    // Some databases fail over such an id, as if they were away.
+    let odd = task("\0");
+    for body in ["hello", "{}", later, &odd] {
         queue.send(body).await;
     }
     let accepted = id(&web.client().accepted(photo("cat.png")).await);
     assert_eq!(web.client().settled(&accepted).await["tag"]["state"], "done");
-    eventually("they are dead letters", async || (queue.dead().await == 3).then_some(())).await;
+    eventually("they are dead letters", async || (queue.dead().await == 4).then_some(())).await;
     queue.drained().await;
 }
 

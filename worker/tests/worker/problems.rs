@@ -105,6 +105,8 @@ async fn what_is_not_there_is_said_not_to_be() {
         "/images/".to_owned(),
         "/images/x".to_owned(),
         "/images/%00".to_owned(),
+        "/images/%ff".to_owned(),
+        "/images/%ff/original".to_owned(),
         "/images/..%2f..%2fetc%2fpasswd".to_owned(),
         format!("/images/{nobody}"),
         format!("/images/{nobody}/original"),
@@ -120,6 +122,7 @@ async fn what_is_not_there_is_said_not_to_be() {
         assert!(answer.headers().contains_key("allow"), "{what}");
     }
     is_problem(client.get("/images?limit=many").await, 400, "a limit that is no number").await;
+    is_problem(client.get("/images?cursor=1-%00").await, 400, "a cursor that is none").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

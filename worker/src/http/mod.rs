@@ -1,6 +1,6 @@
 //! What a worker serves: every role its health and metrics, `all` and `web` the site.
 //!
-//! [`connections`] owns sockets, [`places`] says who may have one, [`upload`] takes photos, [`images`] shows and removes them, [`address`] says what a path names, [`gallery`] is the page, [`problem`] is every error.
+//! [`connections`] owns sockets, [`places`] says who may have one, [`upload`] takes photos, [`images`] shows and removes them, [`address`] says what a path names, [`range`] what is sent of it, [`gallery`] is the page, [`problem`] is every error.
 
 mod address;
 mod connections;
@@ -12,6 +12,7 @@ mod names;
 mod pace;
 mod places;
 mod problem;
+mod range;
 mod room;
 mod upload;
 

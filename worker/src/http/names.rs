@@ -49,16 +49,24 @@ fn parameters(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Makes a name fit to be shown: it is no path, and holds no control characters.
+/// Makes a name fit to be shown: it is no path, and holds no control characters, nor any by which it would read as another.
 pub(super) fn clean(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown: String = last.chars().filter(|character| !character.is_control()).collect();
+    let shown: String = last.chars().filter(|one| !one.is_control() && !turns_text(*one)).collect();
     let mut end = shown.len().min(LONGEST);
     while !shown.is_char_boundary(end) {
         end -= 1;
     }
     let shown = shown[..end].trim();
     if shown.is_empty() { "photo".to_owned() } else { shown.to_owned() }
+}
+
+/// Tells whether a character changes in which direction those around it are shown (Unicode's `Bidi_Control`).
+fn turns_text(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// Writes the header under which a browser shows a file, and saves it by its name when asked to.
@@ -76,6 +84,8 @@ mod tests {
         assert_eq!(clean("C:\\photos\\cat.png"), "cat.png");
         assert_eq!(clean("a\u{0}b\n.png"), "ab.png");
         assert_eq!(clean("///"), "photo");
+        assert_eq!(clean("cat\u{202E}gpj.exe\u{2066}"), "catgpj.exe");
+        assert_eq!(clean("\u{5D0}\u{5D1}.png"), "\u{5D0}\u{5D1}.png");
         assert!(clean(&"é".repeat(400)).len() <= LONGEST);
     }
 

@@ -51,6 +51,11 @@ pub(crate) fn is_id(text: &str) -> bool {
     uuid(text).is_some()
 }
 
+/// Tells whether another photo can come under an id once this one is removed: it is made of the key that its sender chose.
+pub(crate) fn is_of_a_key(id: &str) -> bool {
+    uuid(id).is_none_or(|id| id.get_version_num() != 7)
+}
+
 fn uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
 }
@@ -161,6 +166,7 @@ mod tests {
     fn an_id_is_written_in_one_way() {
         for id in [Uuid::now_v7(), Uuid::new_v5(&Uuid::NAMESPACE_URL, b"k")] {
             assert!(is_id(&id.to_string()));
+            assert_eq!(is_of_a_key(&id.to_string()), id.get_version_num() == 5);
             assert!(!is_id(&id.to_string().to_uppercase()) && !is_id(&id.simple().to_string()));
         }
         for odd in ["", "x", "\0", "../etc/passwd"] {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     catalog::Cursor,
-    record::{Image, original_key},
+    record::{Image, is_of_a_key, original_key},
     store::StoreError,
     sweep,
 };
@@ -28,8 +28,10 @@ use crate::{
 const PAGE: u32 = 50;
 /// Most photos on a page.
 const LARGEST_PAGE: u32 = 200;
-/// A photo never changes under its address.
+/// A photo never changes under its address, ...
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
+/// ... but for one that is removed and whose key is then used for another.
+const LOOK_EACH_TIME: &str = "private, no-cache";
 
 #[derive(Deserialize)]
 pub(super) struct Search {
@@ -81,7 +83,13 @@ pub(super) async fn original(
 ) -> Result<Response, Problem> {
     let image = find(&app, &id).await?;
     let (key, disposition) = (original_key(&id), names::inline(&image.filename));
-    let file = File { key: &key, content_type: &image.content_type, length: image.bytes, disposition: &disposition };
+    let file = File {
+        key: &key,
+        content_type: &image.content_type,
+        length: image.bytes,
+        disposition: &disposition,
+        caching: caching(&id),
+    };
     object(&app, file, &method, &headers).await
 }
 
@@ -99,6 +107,7 @@ pub(super) async fn rendition(
         content_type: &rendition.content_type,
         length: rendition.bytes,
         disposition: "inline",
+        caching: caching(&id),
     };
     object(&app, file, &method, &headers).await
 }
@@ -109,6 +118,11 @@ struct File<'a> {
     content_type: &'a str,
     length: u64,
     disposition: &'a str,
+    caching: &'static str,
+}
+
+fn caching(id: &str) -> &'static str {
+    if is_of_a_key(id) { LOOK_EACH_TIME } else { FOR_EVER }
 }
 
 /// Passes an object on as it comes, whole or the range that was asked for.
@@ -122,7 +136,7 @@ async fn object(app: &App, file: File<'_>, method: &Method, asked: &HeaderMap) -
         let etag = app.site.store.etag(file.key).await?;
         // It comes before the range (RFC 9110, 13.2.2): who has all of it needs no part.
         if condition.is_some_and(|known| is_known(known, &etag)) {
-            return Ok((StatusCode::NOT_MODIFIED, cached(&etag)).into_response());
+            return Ok((StatusCode::NOT_MODIFIED, cached(&file, &etag)).into_response());
         }
         if known_part.is_some_and(|known| known != etag) {
             // The range is wanted only of what the client has a part of already.
@@ -142,7 +156,7 @@ async fn whole_or_part(app: &App, file: File<'_>, part: Part) -> Result<Response
         StoreError::Range(_) => Problem::RangeNotSatisfiable { length: file.length },
         error => error.into(),
     })?;
-    let mut headers = cached(object.e_tag.as_deref().unwrap_or_default());
+    let mut headers = cached(&file, object.e_tag.as_deref().unwrap_or_default());
     let mut set = |name, value: &str| set(&mut headers, name, value);
     set(header::CONTENT_TYPE, file.content_type);
     set(header::CONTENT_DISPOSITION, file.disposition);
@@ -162,10 +176,10 @@ async fn whole_or_part(app: &App, file: File<'_>, part: Part) -> Result<Response
 }
 
 /// Returns what every answer says of an object, that it is known too.
-fn cached(etag: &str) -> HeaderMap {
+fn cached(file: &File<'_>, etag: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     set(&mut headers, header::ETAG, etag);
-    set(&mut headers, header::CACHE_CONTROL, FOR_EVER);
+    set(&mut headers, header::CACHE_CONTROL, file.caching);
     headers
 }
 

@@ -111,6 +111,16 @@ async fn one_key_is_one_photo(database: Database) {
         assert_eq!(post(key, other).await.0, 422, "{key}");
         assert!(original(&post(key, one.clone()).await.1).await == one, "{key}");
     }
+    // Once it is removed, another may have its key, and with that its address.
+    assert_eq!(post("again", photos[0].clone()).await.0, 202);
+    let before = post("again", photos[0].clone()).await.1;
+    let shown = client.get(&format!("/images/{}/original", id(&before))).await;
+    assert_eq!(shown.headers()["cache-control"], "private, no-cache");
+    let etag = shown.headers()["etag"].clone();
+    assert_eq!(client.delete(&id(&before)).await, 204);
+    assert_eq!(id(&post("again", photos[1].clone()).await.1), id(&before));
+    let get = client.http.get(client.at(&format!("/images/{}/original", id(&before)))).header("if-none-match", etag);
+    assert!(get.send().await.unwrap().bytes().await.unwrap() == photos[1]);
     assert_ne!(id(&post("", photos[0].clone()).await.1), id(&post("", photos[0].clone()).await.1));
 
     for key in ["a", "b", "c"] {
@@ -122,7 +132,7 @@ async fn one_key_is_one_photo(database: Database) {
         assert!(accepted.iter().all(|record| record["bytes"] == stored.len() && id(record) == id(accepted[0])));
         assert!(answers.iter().all(|(status, _)| [202, 422].contains(status)), "{answers:?}");
     }
-    assert_eq!(database.rows().await, 8);
+    assert_eq!(database.rows().await, 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]

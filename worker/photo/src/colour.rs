@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use decouple_contract::Colour;
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
+use moxcms::{
+    CicpColorPrimaries, CicpProfile, ColorProfile, DataColorSpace, Layout, MatrixCoefficients, TransferCharacteristics,
+    TransformExecutor, TransformOptions,
+};
 
 /// Colours that a conversion changes by no more than this are not worth converting.
 const UNSEEN: u8 = 2;
@@ -80,6 +83,51 @@ fn convert(samples: &mut [u8], conversion: impl Fn(u16) -> u16) {
     }
 }
 
+/// The colours that a photo says it has.
+#[derive(Debug)]
+pub(crate) enum Space {
+    /// By an ICC profile.
+    Profile(Vec<u8>),
+    /// By codes (ITU-T H.273).
+    Codes { primaries: u16, transfer: u16 },
+}
+
+impl Space {
+    /// Tells whether this can be other than sRGB: its codes, those of broadcasts, whose light is shown as if it were sRGB's, and those
+    /// that say nothing.
+    pub(crate) fn differs(&self) -> bool {
+        !matches!(self, Self::Codes { primaries: 0..=3, transfer: 0..=3 | 6 | 13..=15 })
+    }
+
+    /// The profile as it is in the file.
+    pub(crate) fn stored_profile(&self) -> Option<&[u8]> {
+        match self {
+            Self::Profile(profile) => Some(profile),
+            Self::Codes { .. } => None,
+        }
+    }
+
+    fn profile(&self) -> Option<ColorProfile> {
+        match self {
+            Self::Profile(profile) => ColorProfile::new_from_slice(profile).ok(),
+            Self::Codes { primaries, transfer } => {
+                let transfer_characteristics = match transfer {
+                    4 => TransferCharacteristics::Bt470M,
+                    5 => TransferCharacteristics::Bt470Bg,
+                    8 => TransferCharacteristics::Linear,
+                    _ => TransferCharacteristics::Srgb,
+                };
+                let primaries = u8::try_from(*primaries).ok().filter(|code| !matches!(code, 0 | 2 | 3)).unwrap_or(1);
+                let color_primaries = CicpColorPrimaries::try_from(primaries).ok()?;
+                let matrix_coefficients = MatrixCoefficients::Identity;
+                let codes =
+                    CicpProfile { color_primaries, transfer_characteristics, matrix_coefficients, full_range: true };
+                Some(ColorProfile::new_from_cicp(codes))
+            }
+        }
+    }
+}
+
 type Transform = Arc<dyn TransformExecutor<u8> + Send + Sync>;
 
 /// A conversion to sRGB.
@@ -96,10 +144,10 @@ enum How {
 }
 
 impl ToSrgb {
-    /// Returns the conversion that a photo's profile asks for; none where it is sRGB already, near enough. A profile that
+    /// Returns the conversion that a photo's colours ask for; none where they are sRGB's already, near enough. A profile that
     /// cannot be used is passed over, as browsers do, and so is one for greys on a photo with colours.
-    pub(crate) fn from_profile(profile: &[u8], grey: bool) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(profile).ok()?;
+    pub(crate) fn of(space: &Space, grey: bool) -> Option<Self> {
+        let profile = space.profile()?;
         let how = match profile.color_space {
             DataColorSpace::Rgb => How::Colours(transform(&profile, Layout::Rgb, &ColorProfile::new_srgb())?),
             DataColorSpace::Gray if grey => {
@@ -230,30 +278,44 @@ mod tests {
 
     #[test]
     fn a_profile_that_is_none_or_srgb_changes_nothing() {
-        assert!(ToSrgb::from_profile(b"not a profile", false).is_none());
+        assert!(ToSrgb::of(&Space::Profile(b"not a profile".to_vec()), false).is_none());
         let srgb = ColorProfile::new_srgb().encode().unwrap();
-        assert!(ToSrgb::from_profile(&srgb, false).is_none());
+        assert!(ToSrgb::of(&Space::Profile(srgb), false).is_none());
     }
 
     #[test]
     fn colours_of_a_wider_space_become_stronger() {
-        let wide = ColorProfile::new_display_p3().encode().unwrap();
-        let converted = ToSrgb::from_profile(&wide, false).unwrap().convert(vec![200, 60, 60].into());
-        assert!(converted[0] > 205 && converted[1] < 60, "{converted:?}");
+        let wide = Space::Profile(ColorProfile::new_display_p3().encode().unwrap());
+        for wide in [wide, Space::Codes { primaries: 12, transfer: 13 }, Space::Codes { primaries: 9, transfer: 1 }] {
+            let converted = ToSrgb::of(&wide, false).unwrap().convert(vec![200, 60, 60].into());
+            assert!(converted[0] > 205 && converted[1] < 60, "{wide:?}: {converted:?}");
+        }
+    }
+
+    #[test]
+    fn codes_that_are_srgb_or_nothing_change_nothing() {
+        for (primaries, transfer) in [(1, 13), (1, 1), (2, 2), (1, 14)] {
+            let same = Space::Codes { primaries, transfer };
+            assert!(!same.differs() && ToSrgb::of(&same, false).is_none(), "{same:?}");
+        }
+        let linear = Space::Codes { primaries: 1, transfer: 8 };
+        let converted = ToSrgb::of(&linear, false).unwrap().convert(vec![128; 3].into());
+        assert!(linear.differs() && converted.iter().all(|channel| channel.abs_diff(188) <= 1), "{converted:?}");
     }
     #[test]
     fn greys_are_converted_by_their_curve_and_only_where_all_is_grey() {
-        let linear = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
-        let conversion = ToSrgb::from_profile(&linear, true).unwrap();
+        let linear = Space::Profile(ColorProfile::new_gray_with_gamma(1.0).encode().unwrap());
+        let conversion = ToSrgb::of(&linear, true).unwrap();
         let converted = conversion.convert(vec![0, 128, 255].into());
         assert!(converted[0] == 0 && converted[1].abs_diff(188) <= 1 && converted[2] == 255, "{converted:?}");
-        assert!(ToSrgb::from_profile(&linear, false).is_none());
+        assert!(ToSrgb::of(&linear, false).is_none());
     }
 
     #[test]
     fn a_background_is_the_colour_that_was_asked_for_after_conversion() {
-        let wide = ToSrgb::from_profile(&ColorProfile::new_display_p3().encode().unwrap(), false).unwrap();
-        let linear = ToSrgb::from_profile(&ColorProfile::new_gray_with_gamma(1.0).encode().unwrap(), true).unwrap();
+        let wide = ToSrgb::of(&Space::Profile(ColorProfile::new_display_p3().encode().unwrap()), false).unwrap();
+        let linear =
+            ToSrgb::of(&Space::Profile(ColorProfile::new_gray_with_gamma(1.0).encode().unwrap()), true).unwrap();
         for (conversion, colour) in [(wide, [192, 32, 64]), (linear, [255, 188, 0])] {
             let shown = conversion.convert(conversion.before(Colour(colour)).0.to_vec().into());
             assert!(shown.iter().zip(colour).all(|(shown, colour)| shown.abs_diff(colour) <= 2), "{shown:?}");

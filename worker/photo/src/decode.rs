@@ -9,8 +9,8 @@ use decouple_contract::Colour;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::{
-    Header, PhotoError,
-    colour::ToSrgb,
+    Header, PhotoError, avif,
+    colour::{Space, ToSrgb},
     gif,
     inspect::{head, inspect},
     jpeg,
@@ -53,7 +53,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) content: &'a [u8],
     pub(crate) header: Header,
     turn: Turn,
-    profile: Option<Vec<u8>>,
+    space: Option<Space>,
     /// What a decoder gives of it that gives all of it at once.
     decoded: (ColorType, u64),
 }
@@ -62,14 +62,18 @@ pub(crate) struct Opened<'a> {
 pub(crate) fn open(content: &[u8]) -> Result<Opened<'_>, PhotoError> {
     let header = inspect(content)?;
     let format = header.kind.format;
+    if format == ImageFormat::Avif {
+        let (turn, space, colours) = avif::open(content)?;
+        return Ok(Opened { content, header, turn, space, decoded: (colours, 0) });
+    }
     let mut decoder = decoder(Cursor::new(head(content, header.kind)), format)
         .or_else(|_| decoder(Cursor::new(content), format))
         .map_err(PhotoError::broken)?;
     // Metadata that cannot be read is no reason to refuse a photo that can.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-    let profile = decoder.icc_profile().ok().flatten();
+    let space = decoder.icc_profile().ok().flatten().map(Space::Profile);
     let decoded = (decoder.color_type(), decoder.total_bytes());
-    Ok(Opened { content, header, turn: Turn::of(orientation), profile, decoded })
+    Ok(Opened { content, header, turn: Turn::of(orientation), space, decoded })
 }
 
 impl Opened<'_> {
@@ -80,7 +84,7 @@ impl Opened<'_> {
 
     /// How many copies of a rendition there are until it is upright and in the right colours.
     pub(crate) fn copies(&self) -> u64 {
-        1 + u64::from(self.turn != Turn::default()) + u64::from(self.profile.is_some())
+        1 + u64::from(self.turn != Turn::default()) + u64::from(self.space.is_some())
     }
 
     /// About the memory that decoding takes at most, and that what comes of it takes, in bytes.
@@ -92,6 +96,7 @@ impl Opened<'_> {
             ImageFormat::Png => png::memory(self.content, size, least),
             ImageFormat::WebP => webp::memory(self.content, pixels),
             ImageFormat::Gif => gif::memory(self.content, size, least),
+            ImageFormat::Avif => avif::memory(self.content),
             // A part is unpacked beside the whole, and may be all of it.
             _ => match self.decoded {
                 (ColorType::Rgb8 | ColorType::Rgba8, bytes) => Memory { decoding: bytes * 2, kept: bytes },
@@ -119,10 +124,10 @@ impl Opened<'_> {
         Ok(self.stored(picture, to_srgb))
     }
 
-    /// Returns the conversion that the photo's profile asks for, where it asks for one that is seen.
+    /// Returns the conversion that the photo's colours ask for, where they ask for one that is seen.
     pub(crate) fn to_srgb(&self) -> Option<Arc<ToSrgb>> {
         let grey = !self.decoded.0.has_color();
-        self.profile.as_ref().and_then(|profile| ToSrgb::from_profile(profile, grey)).map(Arc::new)
+        self.space.as_ref().and_then(|space| ToSrgb::of(space, grey)).map(Arc::new)
     }
 
     /// Says of pixels of this photo how they become upright and get the right colours.
@@ -145,10 +150,13 @@ impl Opened<'_> {
 
     fn picture(&self, least: (usize, usize), background: Colour) -> Result<Picture, PhotoError> {
         let by_its_own = match self.header.kind.format {
-            ImageFormat::Jpeg => jpeg::decode(self.content, least, self.profile.as_deref())?,
+            ImageFormat::Jpeg => {
+                jpeg::decode(self.content, least, self.space.as_ref().and_then(Space::stored_profile))?
+            }
             ImageFormat::Png => Some(Picture::Rgb(png::decode(self.content, least, background)?)),
             ImageFormat::Gif => Some(Picture::Rgb(gif::decode(self.content, least, background)?)),
             ImageFormat::WebP => webp::decode(self.content, background)?,
+            ImageFormat::Avif => Some(avif::decode(self.content, background)?),
             _ => None,
         };
         if let Some(picture) = by_its_own {

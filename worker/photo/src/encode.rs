@@ -14,11 +14,11 @@ pub(crate) fn longest_side(format: Format) -> usize {
     }
 }
 
-/// Returns how many bytes an encoder takes for each pixel beside what any rendition does.
-pub(crate) fn memory(format: Format) -> u64 {
+/// Returns about how many bytes an encoder takes for a picture of a size beside what any rendition does.
+pub(crate) fn memory(format: Format, size: (usize, usize)) -> u64 {
     match format {
         Format::Jpeg | Format::Webp => 0,
-        Format::Avif => avif::ENCODING,
+        Format::Avif => avif::encoding(size),
     }
 }
 

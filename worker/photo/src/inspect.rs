@@ -4,7 +4,7 @@ use std::io::{BufRead, Cursor, Read as _, Seek};
 
 use image::{ImageDecoder, ImageFormat};
 
-use crate::{MOST_PIXELS, PhotoError, decode::decoder, jpeg};
+use crate::{MOST_PIXELS, PhotoError, avif, decode::decoder, jpeg};
 
 /// Kinds of images that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,14 @@ pub struct Header {
     pub height: u32,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind { content_type: "image/jpeg", format: ImageFormat::Jpeg },
     Kind { content_type: "image/png", format: ImageFormat::Png },
     Kind { content_type: "image/webp", format: ImageFormat::WebP },
     Kind { content_type: "image/gif", format: ImageFormat::Gif },
     Kind { content_type: "image/tiff", format: ImageFormat::Tiff },
     Kind { content_type: "image/bmp", format: ImageFormat::Bmp },
+    Kind { content_type: "image/avif", format: ImageFormat::Avif },
 ];
 
 /// The longest signature by which a kind is told.
@@ -65,7 +66,7 @@ pub fn inspect_from(mut file: impl BufRead + Seek) -> Result<Header, PhotoError>
 pub fn inspect_start(start: &[u8]) -> Result<Option<Header>, PhotoError> {
     let kind = kind(start)?;
     // The others may have what the header says, or how the photo is turned, at their end.
-    if !matches!(kind.format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::Bmp) {
+    if matches!(kind.format, ImageFormat::WebP | ImageFormat::Tiff) {
         return Ok(None);
     }
     match header(Cursor::new(start), kind) {
@@ -75,11 +76,19 @@ pub fn inspect_start(start: &[u8]) -> Result<Option<Header>, PhotoError> {
 }
 
 fn kind(start: &[u8]) -> Result<Kind, PhotoError> {
-    let format = image::guess_format(start).map_err(|_| PhotoError::NotAnImage)?;
+    let format = match image::guess_format(start) {
+        _ if avif::is_avif(start) => ImageFormat::Avif,
+        guessed => guessed.map_err(|_| PhotoError::NotAnImage)?,
+    };
     KINDS.into_iter().find(|kind| kind.format == format).ok_or(PhotoError::NotAnImage)
 }
 
 fn header(file: impl BufRead + Seek, kind: Kind) -> Result<Header, PhotoError> {
+    if kind.format == ImageFormat::Avif {
+        let (width, height) = avif::size(file)?;
+        let [width, height] = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        return Ok(Header { kind, width, height });
+    }
     let mut decoder = decoder(file, kind.format).map_err(PhotoError::broken)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {

@@ -4,7 +4,7 @@
 //!
 //! A JPEG stays in its planes (brightness and two of colour) all the way: decoded at the least scale that serves, resized
 //! plane by plane, and encoded from planes. That saves the conversion to red, green and blue and back, and half of
-//! the pixels of colour. So does a WebP, but for the scale. Everything else, and what needs another colour space, goes
+//! the pixels of colour. So do a WebP and most AVIFs, but for the scale. Everything else, and what needs another colour space, goes
 //! through [`rgb`], PNG and GIF row by row: of a very large one no more is kept than serves.
 //!
 //! - `inspect` reads headers, `memory` says what a photo takes, `decode` gives pixels (a [`picture`]), `render` makes renditions,
@@ -52,7 +52,7 @@ pub const MOST_PIXELS: u64 = 100_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PhotoError {
     /// The content is of no kind that is known.
-    #[error("this is not an image of a kind that is known (JPEG, PNG, WebP, GIF, TIFF, BMP)")]
+    #[error("this is not an image of a kind that is known (JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP)")]
     NotAnImage,
     /// The header says that there are too many pixels.
     #[error("{width} x {height} pixels are more than {MOST_PIXELS}")]

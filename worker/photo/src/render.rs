@@ -89,9 +89,10 @@ impl Plan {
             frames.memory(opened, &self.output(settings))
         } else {
             let Memory { decoding, kept } = opened.memory(self.least);
-            let widest = self.sizes.first().map_or(0, |(width, height)| (width * height) as u64);
-            let encoding = wanted.renditions.map_or(0, |settings| encode::memory(settings.format));
-            decoding.max(kept + widest * (RENDITION * opened.copies() + encoding))
+            let widest = self.sizes.first().copied().unwrap_or_default();
+            let encoding = wanted.renditions.map_or(0, |settings| encode::memory(settings.format, widest));
+            let made = (widest.0 * widest.1) as u64 * RENDITION * opened.copies();
+            decoding.max(kept + made + encoding)
         };
         PROCESS + opened.content.len() as u64 + pixels
     }

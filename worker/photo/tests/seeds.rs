@@ -28,7 +28,7 @@ fn a_photo_of_every_kind_becomes_renditions_of_every_kind() {
     let seeds = seeds();
     assert!(seeds.len() > 15, "{}", seeds.len());
     for (name, content) in seeds {
-        for format in [Format::Jpeg, Format::Webp] {
+        for format in [Format::Jpeg, Format::Webp, Format::Avif] {
             let made = |animation| made(&content, format, animation).unwrap_or_else(|error| panic!("{name}: {error}"));
             for animation in [Animation::FirstFrame, Animation::Keep] {
                 let moves = animation == Animation::Keep && name.starts_with("moving");

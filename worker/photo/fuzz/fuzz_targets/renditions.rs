@@ -18,7 +18,11 @@ fuzz_target!(|content: &[u8]| {
         return;
     }
     // The first byte is always part of a signature, so the length decides.
-    let format = if content.len() % 8 == 7 { Format::Webp } else { Format::Jpeg };
+    let format = match content.len() % 16 {
+        7 | 15 => Format::Webp,
+        3 => Format::Avif,
+        _ => Format::Jpeg,
+    };
     let keep = pixels <= MOST_MOVING && content.len() % 4 != 0;
     let animation = if keep { Animation::Keep } else { Animation::FirstFrame };
     let settings = Renditions { widths: vec![300, 64], quality: 60, format, animation, ..Renditions::default() };

@@ -13,8 +13,12 @@ use crate::{
     rgb::Rgb,
 };
 
-/// Bytes that the encoder takes for each pixel, beside what any rendition does: 7 at usual qualities, 13 at the highest.
-pub(crate) const ENCODING: u64 = 13;
+/// About the bytes that encoding takes for a picture of a size, beside what any rendition does: 7 a pixel at usual qualities, 12 at the
+/// highest, and the same for the edges that the encoder lays around it.
+pub(crate) fn encoding((width, height): (usize, usize)) -> u64 {
+    const EDGES: usize = 96;
+    ((width + EDGES) * (height + EDGES) * 12) as u64
+}
 
 /// Encodes a picture of `width` x `height` pixels; its planes have colour half as fine as brightness.
 pub(crate) fn encode(picture: &Picture, (width, height): (usize, usize), quality: u8) -> Result<Vec<u8>, PhotoError> {

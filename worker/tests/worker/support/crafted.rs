@@ -11,6 +11,9 @@ const PROGRESSIVE: &[u8] = include_bytes!("../../../../tests/photos/crafted/prog
 /// A JPEG of 64 x 48 pixels in cyan, magenta, yellow and black, as a well-known photo editor writes them.
 pub(crate) const CMYK: &[u8] = include_bytes!("../../../../tests/photos/crafted/cmyk.jpg");
 
+/// An AVIF of one frame of 45 x 33 pixels, which is at its end.
+const AVIF: &[u8] = include_bytes!("../../../photo/fuzz/seeds/plain.avif");
+
 pub(crate) fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     picture.write_to(&mut file, format).unwrap();
@@ -141,6 +144,55 @@ pub(crate) fn lossless_webp_that_claims(width: u32, height: u32) -> Vec<u8> {
     let size = u32::from_le_bytes(file[21..25].try_into().unwrap()) >> 28 << 28 | (height - 1) << 14 | (width - 1);
     file[21..25].copy_from_slice(&size.to_le_bytes());
     file
+}
+
+/// An AVIF whose end is missing.
+pub(crate) fn avif_that_was_cut_off() -> Vec<u8> {
+    AVIF[..AVIF.len() - 20].to_vec()
+}
+
+/// An AVIF whose metadata claims another size than its frame has.
+pub(crate) fn avif_that_claims(width: u32, height: u32) -> Vec<u8> {
+    let mut file = AVIF.to_vec();
+    let size = file.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+    file[size..size + 8].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+    file
+}
+
+fn avif_box(kind: [u8; 4], content: &[&[u8]]) -> Vec<u8> {
+    let content = content.concat();
+    [&(8 + u32::try_from(content.len()).unwrap()).to_be_bytes()[..], &kind, &content].concat()
+}
+
+/// An AVIF that is put together of tiles, all of which are the same frame.
+pub(crate) fn avif_of_tiles(columns: u32, rows: u32) -> Vec<u8> {
+    const WHOLE: [u8; 4] = [0; 4];
+    let at = AVIF.windows(4).position(|kind| kind == b"mdat").unwrap() + 4;
+    let frame = &AVIF[at..];
+    let tiles = u16::try_from(columns * rows).unwrap();
+    let size = |width: u32, height: u32| avif_box(*b"ispe", &[&WHOLE, &width.to_be_bytes(), &height.to_be_bytes()]);
+    let properties = avif_box(*b"ipco", &[&size(45 * columns, 33 * rows), &size(45, 33)]);
+    // Item 1 is the grid and item 2 the tile: each has its size.
+    let said = avif_box(*b"ipma", &[&WHOLE, &[0, 0, 0, 2], &[0, 1, 1, 1], &[0, 2, 1, 2]]);
+    let item = |id: u8, kind: &[u8; 4]| avif_box(*b"infe", &[&[2, 0, 0, 0, 0, id, 0, 0], kind, &[0]]);
+    // Both are in the metadata's own data, from its beginning to its end.
+    let place = |id: u8| [0, id, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let metadata = avif_box(
+        *b"meta",
+        &[
+            &WHOLE,
+            &avif_box(*b"pitm", &[&WHOLE, &[0, 1]]),
+            &avif_box(*b"iinf", &[&WHOLE, &[0, 2], &item(1, b"grid"), &item(2, b"av01")]),
+            &avif_box(*b"iloc", &[&[1, 0, 0, 0, 0x44, 0, 0, 2], &place(1), &place(2)]),
+            &avif_box(*b"iprp", &[&properties, &said]),
+            &avif_box(
+                *b"iref",
+                &[&WHOLE, &avif_box(*b"dimg", &[&[0, 1], &tiles.to_be_bytes(), &[0, 2].repeat(tiles.into())])],
+            ),
+            &avif_box(*b"idat", &[frame]),
+        ],
+    );
+    [avif_box(*b"ftyp", &[b"avif", &WHOLE, b"mif1"]), metadata].concat()
 }
 
 /// A PNG with an end but without pixels, whose header claims a size.

@@ -13,17 +13,9 @@ on_both_catalogs!(
     in_the_middle_of_a_job,
 );
 
-fn stores_an_original(operation: &Operation) -> bool {
-    operation.method == "PUT" && operation.path.contains("/originals/")
-}
-
-fn sends_a_task(operation: &Operation) -> bool {
-    operation.target.ends_with(".SendMessage")
-}
-
 /// Uploads a photo to a worker that is killed at one step.
 async fn killed_at(cloud: &Cloud, database: &Database, queue: &Queue, step: fn(&Operation) -> bool, deed: Deed) {
-    let proxy = Proxy::start(&cloud.url(), move |operation| if step(operation) { deed } else { Deed::Pass }).await;
+    let proxy = Proxy::start(&cloud.url(), deed, step).await;
     let web = Worker::of("web", cloud, database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)
         .env("AWS_ENDPOINT_URL", proxy.url())
@@ -40,7 +32,7 @@ async fn killed_at(cloud: &Cloud, database: &Database, queue: &Queue, step: fn(&
 async fn before_the_original_is_stored(database: Database) {
     let cloud = Cloud::start().await;
     let queue = cloud.queue("process", 5).await;
-    killed_at(&cloud, &database, &queue, stores_an_original, Deed::Swallow).await;
+    killed_at(&cloud, &database, &queue, Operation::stores_an_original, Deed::Swallow).await;
     assert_eq!(database.rows().await, 1);
     database.let_an_hour_pass().await;
     let web = Worker::web(&cloud, &database, &queue).await;
@@ -51,7 +43,7 @@ async fn before_the_original_is_stored(database: Database) {
 async fn after_the_original_is_stored(database: Database) {
     let cloud = Cloud::start().await;
     let queue = cloud.queue("process", 5).await;
-    killed_at(&cloud, &database, &queue, stores_an_original, Deed::SwallowAnswer).await;
+    killed_at(&cloud, &database, &queue, Operation::stores_an_original, Deed::SwallowAnswer).await;
     let web = Worker::web(&cloud, &database, &queue).await;
     assert_eq!(web.client().found("").await, [""; 0], "what was not accepted is not shown");
     database.let_an_hour_pass().await;
@@ -66,14 +58,7 @@ async fn after_the_original_is_stored_and_another_was_refused(database: Database
         let post = client.http.post(client.at("/images")).header("idempotency-key", "k").header("x-filename", name);
         post.body(photo(name)).send().await
     };
-    let proxy =
-        Proxy::start(
-            &cloud.url(),
-            |operation| {
-                if stores_an_original(operation) { Deed::SwallowAnswer } else { Deed::Pass }
-            },
-        )
-        .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::SwallowAnswer, Operation::stores_an_original).await;
     let dying = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     tokio::select! {
         answer = post(&dying, "cat.png") => panic!("the upload was answered before it was safe: {answer:?}"),
@@ -97,7 +82,7 @@ async fn after_the_original_is_stored_and_another_was_refused(database: Database
 async fn before_the_task_is_sent(database: Database) {
     let cloud = Cloud::start().await;
     let queue = cloud.queue("process", 5).await;
-    killed_at(&cloud, &database, &queue, sends_a_task, Deed::Swallow).await;
+    killed_at(&cloud, &database, &queue, Operation::sends_a_task, Deed::Swallow).await;
     assert_eq!(queue.visible().await, 0);
     let web = Worker::web(&cloud, &database, &queue).await;
     is_worked_on(&cloud, &database, &queue, &web).await;
@@ -106,7 +91,7 @@ async fn before_the_task_is_sent(database: Database) {
 async fn after_the_task_is_sent(database: Database) {
     let cloud = Cloud::start().await;
     let queue = cloud.queue("process", 5).await;
-    killed_at(&cloud, &database, &queue, sends_a_task, Deed::SwallowAnswer).await;
+    killed_at(&cloud, &database, &queue, Operation::sends_a_task, Deed::SwallowAnswer).await;
     assert_eq!(queue.visible().await, 1);
     let web = Worker::web(&cloud, &database, &queue).await;
     // Nobody can know that it was sent, so it is sent once more.
@@ -130,10 +115,7 @@ async fn in_the_middle_of_a_job(database: Database) {
     let web = Worker::web(&cloud, &database, &queue).await;
     let client = web.client();
     let accepted = crate::support::id(&client.accepted(photo("cat.png")).await);
-    let stores = |operation: &Operation| operation.method == "PUT" && operation.path.contains("/renditions/");
-    let proxy =
-        Proxy::start(&cloud.url(), move |operation| if stores(operation) { Deed::SwallowAnswer } else { Deed::Pass })
-            .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::SwallowAnswer, Operation::stores_a_rendition).await;
     let dying = Worker::of("process", &cloud, &database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)
         .env("AWS_ENDPOINT_URL", proxy.url())
@@ -156,11 +138,8 @@ async fn a_task_that_kills_its_worker_each_time_is_parked() {
     let web = Worker::web(&cloud, &database, &queue).await;
     let client = web.client();
     let deadly = crate::support::id(&client.accepted(photo("cat.png")).await);
-    let stores = |operation: &Operation| operation.method == "PUT" && operation.path.contains("/renditions/");
     for _ in 0..2 {
-        let proxy =
-            Proxy::start(&cloud.url(), move |operation| if stores(operation) { Deed::Swallow } else { Deed::Pass })
-                .await;
+        let proxy = Proxy::start(&cloud.url(), Deed::Swallow, Operation::stores_a_rendition).await;
         let dying = Worker::of("process", &cloud, &database)
             .env("DECOUPLE_QUEUE_URL", &queue.url)
             .env("DECOUPLE_VISIBILITY_SECONDS", "2")

@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::Value;
 
-use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo};
+use crate::support::{Cloud, Database, Deed, Operation, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo};
 
 on_both_catalogs!(an_outage_of_the_catalog_uses_up_no_receive);
 
@@ -53,10 +53,7 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
     let web = Worker::web(&cloud, &database, &queue).await;
     let client = web.client();
     let accepted = id(&client.accepted(photo("cat.png")).await);
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, Operation::fetches_an_original).await;
     let process = Worker::of("process", &cloud, &database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)
         .env("DECOUPLE_JOB_TIMEOUT_SECONDS", "10")
@@ -94,10 +91,7 @@ async fn a_task_that_keeps_failing_ends_among_the_dead_letters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_queue_a_photo_that_is_never_done_is_given_up_too() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Swallow, Operation::fetches_an_original).await;
     let all = Worker::of("all", &cloud, &database).env("DECOUPLE_JOB_TIMEOUT_SECONDS", "1");
     let all = all.env("AWS_ENDPOINT_URL", proxy.url()).start().await;
     let client = all.client();
@@ -161,9 +155,9 @@ async fn what_hangs_keeps_nobody_waiting_who_asks_for_the_health() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let hangs = Arc::new(AtomicBool::new(false));
     let bucket_hangs = Arc::clone(&hangs);
-    let proxy = Proxy::start(&cloud.url(), move |operation| {
+    let proxy = Proxy::start(&cloud.url(), Deed::Swallow, move |operation| {
         let lists = operation.method == "GET" && !operation.path.contains("/originals/");
-        if lists && bucket_hangs.load(Ordering::Relaxed) { Deed::Swallow } else { Deed::Pass }
+        lists && bucket_hangs.load(Ordering::Relaxed)
     })
     .await;
     let all = Worker::of("all", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url()).start().await;
@@ -181,14 +175,7 @@ async fn what_hangs_keeps_nobody_waiting_who_asks_for_the_health() {
 async fn a_photo_whose_task_cannot_be_sent_is_accepted_and_sent_later() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 5).await;
-    let proxy =
-        Proxy::start(
-            &cloud.url(),
-            |operation| {
-                if operation.target.ends_with(".SendMessage") { Deed::Refuse } else { Deed::Pass }
-            },
-        )
-        .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, Operation::sends_a_task).await;
     let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     let client = web.client();
     let accepted = id(&client.accepted(photo("cat.png")).await);
@@ -205,10 +192,10 @@ async fn what_cannot_be_removed_keeps_nothing_else_from_being_repaired() {
     let queue = cloud.queue("process", 5).await;
     let sends = Arc::new(AtomicBool::new(true));
     let may_send = Arc::clone(&sends);
-    let proxy = Proxy::start(&cloud.url(), move |operation| {
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, move |operation| {
         let removes = operation.method == "DELETE" && operation.path.contains("/originals/");
         let refused = operation.target.ends_with(".SendMessage") && !may_send.load(Ordering::Relaxed);
-        if removes || refused { Deed::Refuse } else { Deed::Pass }
+        removes || refused
     })
     .await;
     let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
@@ -278,14 +265,7 @@ async fn a_lost_queue_is_told_by_those_who_need_it() {
 async fn what_keeps_a_request_from_being_served_is_logged_with_its_photo_and_counted() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 5).await;
-    let proxy =
-        Proxy::start(
-            &cloud.url(),
-            |operation| {
-                if operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
-            },
-        )
-        .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, |operation| operation.path.contains("/originals/")).await;
     let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     let client = web.client();
     let before = client.errors("bucket").await;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures::{SinkExt as _, channel::mpsc};
 
 use crate::support::{
-    Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo, stopped_by_its_environment,
+    Cloud, Database, Deed, Operation, Proxy, Worker, eventually, id, lines, on_both_catalogs, photo,
+    stopped_by_its_environment,
 };
 
 on_both_catalogs!(workers_may_start_at_once, what_is_begun_is_finished_and_the_rest_given_back);
@@ -78,10 +79,7 @@ async fn a_worker_that_ends_gives_nothing_up_though_it_was_the_last_to_receive_i
     let web = Worker::web(&cloud, &database, &queue).await;
     let client = web.client();
     let accepted = id(&client.accepted(photo("cat.png")).await);
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Refuse } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, Operation::fetches_an_original).await;
     let process = Worker::of("process", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url());
     let process = process.env("DECOUPLE_QUEUE_URL", &queue.url).start().await;
     eventually("the task is held while the bucket is away", async || {

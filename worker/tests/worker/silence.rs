@@ -7,10 +7,10 @@ use crate::support::{Cloud, Database, Deed, Operation, Proxy, Worker, crafted, i
 /// Swallows the first request of each of these kinds.
 async fn swallowing_once(cloud: &Cloud, kinds: &'static [&'static str]) -> Proxy {
     let mut left: BTreeSet<&str> = kinds.iter().copied().collect();
-    Proxy::start(&cloud.url(), move |operation: &Operation| {
+    Proxy::start(&cloud.url(), Deed::Swallow, move |operation: &Operation| {
         let asked = format!("{} {} {}", operation.method, operation.path, operation.target);
         let kind = left.iter().copied().find(|kind| kind.split(' ').all(|part| asked.contains(part)));
-        if kind.is_some_and(|kind| left.remove(kind)) { Deed::Swallow } else { Deed::Pass }
+        kind.is_some_and(|kind| left.remove(kind))
     })
     .await
 }

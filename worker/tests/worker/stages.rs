@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, Cloud, Database, Deed, Proxy, Worker, eventually, id, on_both_catalogs, photo};
+use crate::support::{
+    Client, Cloud, Database, Deed, Operation, Proxy, Worker, eventually, id, on_both_catalogs, photo,
+};
 
 on_both_catalogs!(
     all_in_one,
@@ -202,10 +204,7 @@ async fn a_small_backlog_is_shared() {
         client.accepted(photo("rocket.jpg")).await;
     }
     // The first one works on photos that take their time.
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Swallow, Operation::fetches_an_original).await;
     let slow = Worker::of("process", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url());
     let slow = slow.env("DECOUPLE_QUEUE_URL", &queue.url).start().await;
     proxy.swallowed().await;

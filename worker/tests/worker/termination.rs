@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{Builder, Cloud, Database, Deed, Proxy, Worker, eventually, id, photo};
+use crate::support::{Builder, Cloud, Database, Deed, Operation, Proxy, Worker, eventually, id, photo};
 
 const TARGET_STATE: &str = "autoscaling/target-lifecycle-state";
 const COMPLETE: &str = "CompleteLifecycleAction";
@@ -241,10 +241,7 @@ async fn a_job_that_takes_long_is_waited_for() {
     let queue = cloud.queue("process", 5).await;
     let web = Worker::web(&cloud, &database, &queue).await;
     web.client().accepted(photo("cat.png")).await;
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Swallow, Operation::fetches_an_original).await;
     let (aws, url) = Aws::start().await;
     let process = Worker::of("process", &cloud, &database)
         .env("DECOUPLE_QUEUE_URL", &queue.url)

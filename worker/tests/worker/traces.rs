@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Cloud, Database, Deed, Proxy, Worker, eventually, id, lines, photo};
+use crate::support::{Cloud, Database, Deed, Operation, Proxy, Worker, eventually, id, lines, photo};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -47,14 +47,7 @@ async fn a_trace_goes_from_the_upload_through_topic_and_queues_to_every_worker()
 async fn a_task_that_the_sweep_sends_stays_in_the_trace_of_its_upload() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
     let queue = cloud.queue("process", 5).await;
-    let proxy =
-        Proxy::start(
-            &cloud.url(),
-            |operation| {
-                if operation.target.ends_with(".SendMessage") { Deed::Refuse } else { Deed::Pass }
-            },
-        )
-        .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Refuse, Operation::sends_a_task).await;
     let web = Worker::web_through(&proxy, &cloud, &database, &queue).await;
     let client = web.client();
     let post = client.http.post(client.at("/images")).body(photo("cat.png")).header("tracestate", "vendor=abc");

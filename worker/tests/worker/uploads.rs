@@ -12,7 +12,7 @@ use reqwest::{Body, multipart};
 use serde_json::Value;
 
 use crate::support::{
-    Client, Cloud, Database, Deed, Proxy, Worker, crafted, eventually, id, on_both_catalogs, photo,
+    Client, Cloud, Database, Deed, Operation, Proxy, Worker, crafted, eventually, id, on_both_catalogs, photo,
     processes::{Process, megabytes},
 };
 
@@ -229,10 +229,7 @@ async fn photos_that_wait_for_their_turn_are_not_held_in_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_would_wait_too_long_for_a_turn_is_told_that_the_photo_is_done_later() {
     let (cloud, database) = (Cloud::start().await, Database::sqlite());
-    let proxy = Proxy::start(&cloud.url(), |operation| {
-        if operation.method == "GET" && operation.path.contains("/originals/") { Deed::Swallow } else { Deed::Pass }
-    })
-    .await;
+    let proxy = Proxy::start(&cloud.url(), Deed::Swallow, Operation::fetches_an_original).await;
     let all = Worker::of("all", &cloud, &database).env("AWS_ENDPOINT_URL", proxy.url()).start().await;
     let client = all.client();
     let turns = std::thread::available_parallelism().unwrap().get() * 2;

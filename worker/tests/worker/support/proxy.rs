@@ -15,11 +15,9 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-/// What the proxy does to a request.
+/// What the proxy does to a request that it does not pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// Passes it on.
-    Pass,
     /// Keeps it, and never answers.
     Swallow,
     /// Passes it on, and never tells what came of it.
@@ -28,7 +26,8 @@ pub(crate) enum Deed {
     Refuse,
 }
 
-type Rule = Box<dyn FnMut(&Operation) -> Deed + Send>;
+/// Tells whether a request is spoiled.
+type Rule = Box<dyn FnMut(&Operation) -> bool + Send>;
 
 /// What a worker asks for, such as `PUT /photos/originals/...` or `AmazonSQS.SendMessage`.
 pub(crate) struct Operation {
@@ -46,17 +45,34 @@ impl Operation {
             target: target.unwrap_or_default().to_owned(),
         }
     }
+
+    pub(crate) fn fetches_an_original(&self) -> bool {
+        self.method == "GET" && self.path.contains("/originals/")
+    }
+
+    pub(crate) fn stores_an_original(&self) -> bool {
+        self.method == "PUT" && self.path.contains("/originals/")
+    }
+
+    pub(crate) fn stores_a_rendition(&self) -> bool {
+        self.method == "PUT" && self.path.contains("/renditions/")
+    }
+
+    pub(crate) fn sends_a_task(&self) -> bool {
+        self.target.ends_with(".SendMessage")
+    }
 }
 
 struct Between {
     upstream: String,
     client: Client<HttpConnector, Body>,
+    deed: Deed,
     rule: Mutex<Rule>,
     swallowed: Notify,
 }
 
 impl Between {
-    fn deed(&self, operation: &Operation) -> Deed {
+    fn spoils(&self, operation: &Operation) -> bool {
         (self.rule.lock().unwrap())(operation)
     }
 }
@@ -68,10 +84,16 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn start(upstream: &str, rule: impl FnMut(&Operation) -> Deed + Send + 'static) -> Self {
+    /// Does the deed to each request that the rule tells of, and passes all others on.
+    pub(crate) async fn start(
+        upstream: &str,
+        deed: Deed,
+        rule: impl FnMut(&Operation) -> bool + Send + 'static,
+    ) -> Self {
         let between = Arc::new(Between {
             upstream: upstream.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            deed,
             rule: Mutex::new(Box::new(rule)),
             swallowed: Notify::new(),
         });
@@ -94,7 +116,7 @@ impl Proxy {
 
     /// Passes everything on from now on.
     pub(crate) fn relent(&self) {
-        *self.between.rule.lock().unwrap() = Box::new(|_| Deed::Pass);
+        *self.between.rule.lock().unwrap() = Box::new(|_| false);
     }
 }
 
@@ -105,9 +127,10 @@ impl Drop for Proxy {
 }
 
 async fn pass(State(between): State<Arc<Between>>, request: Request) -> Response {
-    let deed = between.deed(&Operation::of(&request));
-    match deed {
-        Deed::Pass => forward(&between, request).await,
+    if !between.spoils(&Operation::of(&request)) {
+        return forward(&between, request).await;
+    }
+    match between.deed {
         Deed::Refuse => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Deed::Swallow => swallow(&between).await,
         Deed::SwallowAnswer => {

@@ -1,8 +1,8 @@
 //! Our side of `bench/photos`: does one task a line of standard input, and answers with what it cost.
 //!
-//! A line is `TASK TIMES PHOTO [DIRECTORY]`, separated by tabs. Tasks are `resize`, `tag` and `both`; `floor-resize` and
-//! `floor-tag` do only what cannot be left out: decoding and encoding, decoding and inference. The answer is a line of JSON:
-//! milliseconds of CPU time of each time, the process's peak memory in KiB so far, and the first label. Renditions go to the
+//! A line is `TASK TIMES PHOTO [DIRECTORY]`, separated by tabs. Tasks are `resize`, `tag` and `both`, and `resize-webp` and `resize-avif`
+//! for other formats than JPEG; `floor-resize` and `floor-tag` do only what cannot be left out: decoding and encoding, decoding and inference. The answer is a line of JSON:
+//! milliseconds of CPU time of each time, the process's peak memory in KiB so far, the first label, and how many bytes all renditions have. Renditions go to the
 //! directory, where there is one.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use decouple_contract::{Renditions, Tagging};
+use decouple_contract::{Format, Renditions, Tagging};
 use decouple_photo::{Look, Wanted, make, model::Tagger};
 use rustix::time::{ClockId, clock_gettime};
 use turbojpeg::{Compressor, Decompressor, ScalingFactor, Subsamp, YuvImage, yuv_pixels_len};
@@ -39,7 +39,8 @@ fn main() -> Result<()> {
             "floor-tag" => floor_tag(&content, times, tagger.as_ref().ok_or("no model")?, &mut answer)?,
             _ => ours(task, &content, times, tagger.as_ref(), words.next(), &mut answer)?,
         }
-        writeln!(stdout(), "{}", serde_json::json!({ "cpu": answer.cpu, "peak": peak(), "label": answer.label }))?;
+        let Answer { cpu, label, bytes } = answer;
+        writeln!(stdout(), "{}", serde_json::json!({ "cpu": cpu, "peak": peak(), "label": label, "bytes": bytes }))?;
     }
     Ok(())
 }
@@ -48,6 +49,8 @@ fn main() -> Result<()> {
 struct Answer {
     cpu: Vec<f64>,
     label: String,
+    /// Of all renditions.
+    bytes: usize,
 }
 
 impl Answer {
@@ -67,8 +70,13 @@ fn ours(
     directory: Option<&str>,
     answer: &mut Answer,
 ) -> Result<()> {
-    let settings = Renditions::default();
-    let wanted = Wanted { renditions: (task != "tag").then_some(&settings), look: task != "resize" };
+    let format = match task {
+        "resize-webp" => Format::Webp,
+        "resize-avif" => Format::Avif,
+        _ => Format::Jpeg,
+    };
+    let settings = Renditions { format, ..Renditions::default() };
+    let wanted = Wanted { renditions: (task != "tag").then_some(&settings), look: !task.starts_with("resize") };
     for _ in 0..times {
         let (made, label) = answer.time(|| {
             let made = make(content, wanted)?;
@@ -79,6 +87,7 @@ fn ours(
             Ok((made, label))
         })?;
         answer.label = label;
+        answer.bytes = made.renditions.iter().map(|rendition| rendition.data.len()).sum();
         for rendition in directory.iter().flat_map(|_| &made.renditions) {
             let path = Path::new(directory.unwrap_or_default()).join(format!("{}.jpg", rendition.width));
             std::fs::write(path, &rendition.data)?;
